@@ -1,0 +1,104 @@
+"""What the book needs of Sphinx beyond Jupyter Book: pairs, local mathematics, small repairs.
+
+A chapter is a pair: text (`.md`, the source) and executed notebook (`.ipynb`, the proof).  The
+page is made from the notebook, so the text is left out of the build.
+
+Formulas are turned into HTML and MathML while the book is built, by KaTeX run in an embedded
+JavaScript engine.  A page therefore loads no script for its mathematics and asks no other host
+for anything, and a formula that KaTeX cannot read is a warning, which fails the build.
+"""
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+from pathlib import Path
+
+import quickjs
+from docutils import nodes
+from sphinx.util import logging
+from sphinx.util.math import get_node_equation_number
+
+HERE = Path(__file__).parent
+logger = logging.getLogger(__name__)
+
+
+def leave_out_text_of_pairs(app, config):
+    texts = (HERE.parent).rglob("*.md")
+    config.exclude_patterns += [str(text.relative_to(app.srcdir)) for text in texts
+                                if text.with_suffix(".ipynb").exists()]
+
+
+@functools.cache
+def katex():
+    engine = quickjs.Context()
+    engine.eval((HERE / "katex" / "katex.min.js").read_text(encoding="utf-8"))
+    engine.eval("""
+        function render(tex, display) {
+            return katex.renderToString(tex, {displayMode: display, strict: false})
+        }""")
+    return engine.get("render")
+
+
+@functools.cache
+def html_of(tex, display):
+    return katex()(tex, display)
+
+
+def visit(self, node, display):
+    try:
+        formula = html_of(node.astext(), display)
+    except quickjs.JSException as error:
+        logger.warning("KaTeX cannot read %r: %s", node.astext(), str(error).splitlines()[0],
+                       location=node)
+        formula = f"<code>{self.encode(node.astext())}</code>"
+    if not display:
+        self.body.append(f'<span class="math notranslate">{formula}</span>')
+        raise nodes.SkipNode
+    self.body.append(self.starttag(node, "div", CLASS="math notranslate"))
+    if node["number"]:
+        number = get_node_equation_number(self, node)
+        self.body.append(f'<span class="eqno">({number})')
+        self.add_permalink_ref(node, "Link to this equation")
+        self.body.append("</span>")
+    self.body.append(f"{formula}</div>\n")
+    raise nodes.SkipNode
+
+
+def visit_inline(self, node):
+    visit(self, node, display=False)
+
+
+def visit_display(self, node):
+    visit(self, node, display=True)
+
+
+# (what, pattern, replacement): faults of the theme, repaired in the finished pages.
+REPAIRS = [
+    ("a script of 1.5 MB that draws icons the web font draws already",
+     re.compile(r'<script[^>]*src="[^"]*fontawesome[^"]*\.js[^"]*"[^>]*></script>'), ""),
+    ("the logo's link stands outside all landmarks",
+     re.compile(r'(<div class="sidebar-primary-item">\s*)(<a class="navbar-brand logo".*?</a>)',
+                re.DOTALL), r'\1<nav aria-label="Title">\2</nav>'),
+]
+
+
+def repair_pages(app, error):
+    if error or app.builder.format != "html":
+        return
+    for page in Path(app.outdir).rglob("*.html"):
+        text = before = page.read_text(encoding="utf-8")
+        for _, pattern, replacement in REPAIRS:
+            text = pattern.sub(replacement, text)
+        if text != before:
+            page.write_text(text, encoding="utf-8")
+    static = Path(app.outdir) / "_static"
+    shutil.copytree(HERE / "katex" / "static", static / "katex", dirs_exist_ok=True)
+
+
+def setup(app):
+    app.connect("config-inited", leave_out_text_of_pairs)
+    app.connect("build-finished", repair_pages)
+    app.add_html_math_renderer("katex", (visit_inline, None), (visit_display, None))
+    app.add_css_file("katex/katex.min.css")
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

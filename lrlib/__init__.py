@@ -1,0 +1,14 @@
+"""Learning-rate schedules as values, and small honest experiments with them.
+
+>>> import lrlib
+>>> lrlib.Cosine(0.1, 0.0, steps=95).warmup(5)(5)
+0.1
+
+`import lrlib` loads NumPy only.  The rest is imported by name: `lrlib.for_torch`,
+`lrlib.for_keras`, `lrlib.data`, `lrlib.models`, `lrlib.train`, `lrlib.plot`, `lrlib.repro`,
+`lrlib.stats`, `lrlib.evidence`.
+"""
+from .schedules import *  # noqa: F403
+from .schedules import __all__  # noqa: F401
+
+__version__ = "0.1.0"

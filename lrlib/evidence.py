@@ -1,0 +1,151 @@
+"""Verdicts on claims: printed for the reader, stored for the ledger.
+
+The claims are the course's list of what is said about learning-rate decay (`claims.json`).
+A chapter that has measured one calls `verdict`; the ledger reads the stored verdicts back.
+"""
+from __future__ import annotations
+
+import html
+import json
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["Verdict", "verdict", "read", "claims"]
+
+WORDS = ("supported", "refuted", "depends", "ill-posed")
+MIME = "application/vnd.lrlib.verdict+json"
+
+
+class Verdict(NamedTuple):
+    """One settled claim: its number, the verdict's word, and what was measured, over how many seeds.
+
+    `effect` says in words what `value`, `low` and `high` are, with the unit; the three numbers
+    are None where a claim is settled by a derivation.
+    """
+
+    claim: str
+    word: str
+    effect: str
+    value: float | None
+    low: float | None
+    high: float | None
+    seeds: int | None
+
+
+@cache
+def claims():
+    """The claims to settle.
+
+    Returns:
+        dict of claim number to its text, such as "C07".
+
+    Examples:
+        >>> claims()["C07"]
+        'too large a rate diverges, too small is slow'
+        >>> len(claims())
+        61
+    """
+    return json.loads((Path(__file__).parent / "claims.json").read_text(encoding="utf-8"))
+
+
+def verdict(claim, word, effect, interval=None, seeds=None, digits=2):
+    """Settles a claim: shows the verdict and stores it in the notebook.
+
+    Args:
+        claim: its number, such as "C07".
+        word: "supported", "refuted", "depends" or "ill-posed".
+        effect: what was measured and in which unit, in one line.
+        interval: the effect's value, low and high end, such as a `stats.Paired`; None for a
+            claim settled by a derivation.
+        seeds: how many runs with different seeds stand behind the interval, 1 or more; None
+            without an interval.
+        digits: decimals kept of the three numbers; keep no more than survive another machine.
+
+    Returns:
+        None; displays the verdict where IPython runs, prints it elsewhere.
+
+    Raises:
+        ValueError: an unknown claim or word, an empty effect, an interval whose ends are out of
+            order or not finite, an interval without seeds or seeds without an interval.
+
+    Examples:
+        >>> verdict("C07", "supported", "rates that diverge, in units of 2/curvature",
+        ...         interval=(1.0, 0.99, 1.01), seeds=8)
+        C07, too large a rate diverges, too small is slow: supported.
+        Rates that diverge, in units of 2/curvature: 1.00 [0.99, 1.01], 8 seeds.
+    """
+    if claim not in claims():
+        raise ValueError(f"no claim {claim!r}; they go from C01 to C{len(claims())}")
+    if word not in WORDS:
+        raise ValueError(f"a verdict is one of {', '.join(WORDS)}, got {word!r}")
+    if not effect.strip():
+        raise ValueError(f"say what was measured for {claim}, got {effect!r}")
+    if (interval is None) != (seeds is None):
+        raise ValueError(f"an interval and its seeds go together, got {interval} and {seeds}")
+    numbers = [None] * 3
+    if interval is not None:
+        numbers = [round(float(number), digits) for number in tuple(interval)[:3]]
+        if not (np.isfinite(numbers).all() and numbers[1] <= numbers[0] <= numbers[2]):
+            raise ValueError(f"an interval is (value, low, high) in order, got {interval}")
+        if seeds < 1:
+            raise ValueError(f"seeds must be 1 or more, got {seeds}")
+    _show(Verdict(claim, word, effect.strip(), *numbers, seeds), digits)
+
+
+def _sentence(found, digits):
+    text = found.effect[0].upper() + found.effect[1:]
+    if found.value is not None:
+        value, low, high = (f"{number:.{digits}f}" for number in found[3:6])
+        runs = "1 seed" if found.seeds == 1 else f"{found.seeds} seeds"
+        text += f": {value} [{low}, {high}], {runs}"
+    return text + "."
+
+
+def _show(found, digits):
+    said, sentence = claims()[found.claim], _sentence(found, digits)
+    plain = f"{found.claim}, {said}: {found.word}.\n{sentence}"
+    try:
+        from IPython import get_ipython
+        from IPython.display import display
+    except ImportError:
+        print(plain)
+        return
+    if get_ipython() is None:
+        print(plain)
+        return
+    shown = (f'<div class="verdict verdict-{found.word}"><p><strong>{found.claim}</strong> '
+             f"{html.escape(said)}: <strong>{found.word}</strong>.</p>"
+             f"<p>{html.escape(sentence)}</p></div>")
+    display({"text/plain": plain, "text/html": shown, MIME: found._asdict()}, raw=True)
+
+
+def read(notebooks):
+    """The verdicts stored in executed notebooks.
+
+    Args:
+        notebooks: paths of .ipynb files.
+
+    Returns:
+        list of (path, Verdict), in the order of the notebooks and their cells.
+
+    Raises:
+        ValueError: a file that is no notebook; the message names it.
+
+    Examples:
+        >>> read([])
+        []
+    """
+    found = []
+    for path in map(Path, notebooks):
+        try:
+            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not a notebook: {error!r}") from error
+        for cell in cells:
+            for output in cell.get("outputs", ()):
+                if MIME in output.get("data", ()):
+                    found.append((path, Verdict(**output["data"][MIME])))
+    return found

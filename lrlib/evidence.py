@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,6 @@ import numpy as np
 __all__ = ["Verdict", "verdict", "read", "claims"]
 
 WORDS = ("supported", "refuted", "depends", "ill-posed")
-MIME = "application/vnd.lrlib.verdict+json"
 
 
 class Verdict(NamedTuple):
@@ -116,10 +116,11 @@ def _show(found, digits):
     if get_ipython() is None:
         print(plain)
         return
-    shown = (f'<div class="verdict verdict-{found.word}"><p><strong>{found.claim}</strong> '
-             f"{html.escape(said)}: <strong>{found.word}</strong>.</p>"
-             f"<p>{html.escape(sentence)}</p></div>")
-    display({"text/plain": plain, "text/html": shown, MIME: found._asdict()}, raw=True)
+    stored = html.escape(json.dumps(found._asdict()))
+    shown = (f'<div class="verdict verdict-{found.word}" data-verdict="{stored}">'
+             f"<p><strong>{found.claim}</strong> {html.escape(said)}: "
+             f"<strong>{found.word}</strong>.</p><p>{html.escape(sentence)}</p></div>")
+    display({"text/plain": plain, "text/html": shown}, raw=True)
 
 
 def read(notebooks):
@@ -146,6 +147,7 @@ def read(notebooks):
             raise ValueError(f"{path} is not a notebook: {error!r}") from error
         for cell in cells:
             for output in cell.get("outputs", ()):
-                if MIME in output.get("data", ()):
-                    found.append((path, Verdict(**output["data"][MIME])))
+                shown = "".join(output.get("data", {}).get("text/html", ()))
+                found += [(path, Verdict(**json.loads(html.unescape(stored))))
+                          for stored in re.findall(r'data-verdict="([^"]*)"', shown)]
     return found

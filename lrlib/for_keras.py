@@ -9,7 +9,6 @@ from .schedules import Schedule
 __all__ = ["KerasSchedule", "RateRecorder"]
 
 
-@keras.saving.register_keras_serializable("lrlib")
 class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """A Schedule as a Keras schedule: pass it to any Keras optimizer as `learning_rate`.
 
@@ -78,6 +77,9 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
             {'schedule': {'kind': 'Constant', 'rate': 0.1, 'steps': None}, 'steps': 9}
         """
         return {"schedule": self.schedule.to_dict(), "steps": self.steps}
+
+
+keras.saving.register_keras_serializable("lrlib")(KerasSchedule)
 
 
 class RateRecorder(keras.callbacks.Callback):

@@ -109,8 +109,8 @@ def intervals(named, ax=None, reference=0.0):
     for row, (name, (value, low, high, *_)) in enumerate(named.items()):
         if not low <= value <= high:
             raise ValueError(f"{name}: the interval [{low}, {high}] does not hold {value}")
-        drawn, = ax.plot(value, row, "o")
-        ax.plot([low, high], [row, row], color=drawn.get_color())
+        ax.plot([low, high], [row, row], color="C0")
+        ax.plot(value, row, "o", color="C0")
     if reference is not None:
         ax.axvline(reference, color="0.4", linewidth=1)
     ax.set_yticks(range(len(named)), named)

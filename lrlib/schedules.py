@@ -178,7 +178,9 @@ class Schedule:
             raise TypeError(f"an update number must be a number, got {t.dtype} {t!r}")
         if not (t >= 0).all():
             raise ValueError(f"an update number must be 0 or more, got {t[~(t >= 0)][0]}")
-        lr = np.array(np.broadcast_to(self.lr(t.astype(float)), t.shape), dtype=float)
+        # One number goes as an array of one: NumPy's power of a scalar may differ in the last bit.
+        many = t.astype(float).reshape(-1)
+        lr = np.array(np.broadcast_to(self.lr(many), many.shape), dtype=float).reshape(t.shape)
         wrong = ~(np.isfinite(lr) & (lr >= 0))
         if wrong.any():
             raise ValueError(f"{self} gives the rate {lr[wrong][0]} at update {t[wrong][0]}; "

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Band", "Interval", "Paired", "band", "interval", "bootstrap", "paired"]
+__all__ = ["Band", "Interval", "Paired", "band", "interval", "bootstrap", "paired", "table"]
 
 
 class Band(NamedTuple):
@@ -213,3 +213,45 @@ def paired(a, b, level=0.95):
     mean, low, high = interval(a - b, level)
     agree = int((np.sign(a - b) == np.sign(mean)).sum())
     return Paired(mean, low, high, agree, len(a))
+
+
+def table(title, columns, rows, digits=2):
+    """Prints a table of numbers: a name at the left of each row, a label above each column.
+
+    Args:
+        title: one line above the table.
+        columns: labels, texts or numbers.
+        rows: dict of name to values, one a column: numbers, or anything that prints.
+        digits: decimals of the numbers; print no more than survive another machine.
+
+    Returns:
+        None.
+
+    Raises:
+        ValueError: no rows, or a row with another number of values than there are columns.
+
+    Examples:
+        >>> table("test accuracy (%)", [0.1, 0.3], {"constant": [94.81, 95.2], "step": [95.5, 95.61]})
+        test accuracy (%)
+                     0.1    0.3
+        constant   94.81  95.20
+        step       95.50  95.61
+    """
+    if not rows:
+        raise ValueError("a table needs at least one row, got none")
+    body = {name: [f"{value:.{digits}f}" if isinstance(value, (float, np.floating)) else str(value)
+                   for value in values] for name, values in rows.items()}
+    for name, values in body.items():
+        if len(values) != len(columns):
+            raise ValueError(f"row {name!r} has {len(values)} values for {len(columns)} columns")
+    heads = [str(column) for column in columns]
+    columns = list(zip(heads, *body.values(), strict=True))
+    numbers = [all(isinstance(value, (int, float, np.number)) for value in column)
+               for column in zip(*rows.values(), strict=True)]
+    widths = [max(map(len, column)) for column in columns]
+    left = max(map(len, map(str, body)))
+    print(title)
+    for name, cells in {"": heads, **body}.items():
+        line = "  ".join(cell.rjust(width) if number else cell.ljust(width)
+                         for cell, width, number in zip(cells, widths, numbers, strict=True))
+        print(f"{name:{left}}   {line}".rstrip())

@@ -14,7 +14,7 @@ from .models import initialise
 from .repro import rng
 from .schedules import Schedule
 
-__all__ = ["Run", "fit", "fit_all", "evaluate"]
+__all__ = ["Run", "fit", "fit_all", "evaluate", "scores"]
 
 MOMENTUM = partial(torch.optim.SGD, lr=0.0, momentum=0.9)
 
@@ -34,6 +34,12 @@ class Run(NamedTuple):
     checks: np.ndarray
     measured: dict[str, np.ndarray]
     diverged_at: int | None
+
+    def last(self, name):
+        """What was measured at the last check, a float; a KeyError names what was measured."""
+        if name not in self.measured:
+            raise KeyError(f"{name!r} was not measured; there are {list(self.measured)}")
+        return float(self.measured[name][-1])
 
 
 def fit(build, x, y, schedule, *, steps, batch, seed=0, optimizer=MOMENTUM,
@@ -203,3 +209,33 @@ def evaluate(network, x, y, batch=1_000):
             total += functional.cross_entropy(logits, labels, reduction="sum").item()
             right += int((logits.argmax(dim=1) == labels).sum())
     return total / len(x), 100 * right / len(x)
+
+
+def scores(**parts):
+    """A function for `fit` to measure with: loss and accuracy on some named parts of the data.
+
+    Args:
+        parts: name=(x, y), as for `evaluate`.
+
+    Returns:
+        a function (network) -> dict with "<name> loss" in nats and "<name> accuracy" in percent
+        for each name.
+
+    Raises:
+        ValueError: no parts; when called, whatever `evaluate` raises.
+
+    Examples:
+        >>> always_zero = lambda x: torch.tensor([[100.0, 0.0]]).expand(len(x), 2)
+        >>> scores(test=(np.zeros((4, 1)), np.array([0, 0, 0, 1])))(always_zero)
+        {'test loss': 25.0, 'test accuracy': 75.0}
+    """
+    if not parts:
+        raise ValueError("scores needs at least one part, such as test=(x, y)")
+
+    def measure(network):
+        found = {}
+        for name, (x, y) in parts.items():
+            found[f"{name} loss"], found[f"{name} accuracy"] = evaluate(network, x, y)
+        return found
+
+    return measure

@@ -10,13 +10,18 @@ for anything, and a formula that KaTeX cannot read is a warning, which fails the
 from __future__ import annotations
 
 import functools
+import html
+import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import quickjs
 from docutils import nodes
+from sphinx.ext.autodoc.mock import MockFinder
 from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
 from sphinx.util.math import get_node_equation_number
 
 HERE = Path(__file__).parent
@@ -73,13 +78,54 @@ def visit_display(self, node):
     visit(self, node, display=True)
 
 
+class ChapterFigure(SphinxDirective):
+    """A figure of an executed chapter, shown on another page with its caption and alt text.
+
+    The picture is the stored output itself, so it is re-proved wherever it is shown:
+
+        ```{chapter-figure} cases/digits_cnn fig-digits_cnn-far
+        ```
+    """
+
+    required_arguments = 2
+
+    def run(self):
+        chapter, name = self.arguments
+        notebook = HERE.parent / f"{chapter}.ipynb"
+        self.env.note_dependency(str(notebook))
+        for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+            about = cell["metadata"].get("mystnb", {})
+            if about.get("figure", {}).get("name") == name:
+                picture, = (output["data"]["image/png"] for output in cell["outputs"]
+                            if "image/png" in output.get("data", ()))
+                alt, caption = about["image"]["alt"], about["figure"]["caption"]
+                return [nodes.raw("", f"""
+                    <figure class="cell_output">
+                    <img alt="{html.escape(alt)}" src="data:image/png;base64,{picture.strip()}">
+                    <figcaption><span class="caption-text">{html.escape(caption)}</span></figcaption>
+                    </figure>""", format="html")]
+        raise self.error(f"{chapter} has no figure {name}")
+
+
 # (what, pattern, replacement): faults of the theme, repaired in the finished pages.
 REPAIRS = [
     ("a script of 1.5 MB that draws icons the web font draws already",
      re.compile(r'<script[^>]*src="[^"]*fontawesome[^"]*\.js[^"]*"[^>]*></script>'), ""),
-    ("the logo's link stands outside all landmarks",
+    ("the title's link stands outside all landmarks",
      re.compile(r'(<div class="sidebar-primary-item">\s*)(<a class="navbar-brand logo".*?</a>)',
                 re.DOTALL), r'\1<nav aria-label="Title">\2</nav>'),
+    ("roles that are deprecated or wrong on a list of references",
+     re.compile(r'(<div [^>]*?)( role="doc-biblioentry"| role="list"(?= class="citation-list"))'),
+     r"\1"),
+    ("a wide formula scrolls, so the keyboard must reach it",
+     re.compile(r'<span class="katex-display">'), '<span class="katex-display" tabindex="0">'),
+    ("a name for screen readers that leaves out the words on the button",
+     re.compile(r'(<button class="btn search-button-field[^>]*) aria-label="Search"'), r"\1"),
+    ("the same on the fold of a hidden cell",
+     re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
+    ("a fold of the contents without a name",
+     re.compile(r'<summary>(<span class="toctree-toggle")'),
+     r'<summary aria-label="Show or hide the chapters of this part">\1'),
 ]
 
 
@@ -97,8 +143,11 @@ def repair_pages(app, error):
 
 
 def setup(app):
+    # The reference reads docstrings only; the frameworks would cost ten seconds and write notes.
+    sys.meta_path.insert(0, MockFinder(["torch", "keras", "joblib", "matplotlib"]))
     app.connect("config-inited", leave_out_text_of_pairs)
     app.connect("build-finished", repair_pages)
     app.add_html_math_renderer("katex", (visit_inline, None), (visit_display, None))
     app.add_css_file("katex/katex.min.css")
+    app.add_directive("chapter-figure", ChapterFigure)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

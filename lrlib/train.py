@@ -102,7 +102,7 @@ def fit(build, x, y, schedule, *, steps, batch, seed=0, optimizer=MOMENTUM,
     if not np.isfinite(np.sum(x)):
         raise ValueError(f"inputs must be finite, got {x[~np.isfinite(x)][0]}")
     checks = np.array([steps] if checks is None else checks, dtype=int)
-    if not (np.diff(checks, prepend=-1) > 0).all() or checks[-1] > steps:
+    if not checks.size or (np.diff(checks, prepend=-1) <= 0).any() or checks[-1] > steps:
         raise ValueError(f"checks must rise from 0 to {steps}, got {checks.tolist()}")
 
     x, y = torch.as_tensor(x), torch.as_tensor(y)

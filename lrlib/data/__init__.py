@@ -54,6 +54,12 @@ def _arrays(name):
         return {key: stored[key] for key in stored}
 
 
+def _float(dtype):
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+    return dtype
+
+
 def _per_class(name, labels, n):
     """n as a number for each class, checked against what there is."""
     most = 10 * int(np.bincount(labels, minlength=10).min())
@@ -73,7 +79,7 @@ def _last(labels, n):
 
 def _images(images, mean, std, dtype):
     """Bytes to standardised numbers through a table of 256: exact, the same on every machine."""
-    table = ((np.arange(256) / 255 - mean) / std).astype(dtype)
+    table = ((np.arange(256) / 255 - mean) / std).astype(_float(dtype))
     return table[images][:, None]
 
 
@@ -93,7 +99,7 @@ def mnist(train=None, val=0, dtype="float64"):
         always the full 10 000.
 
     Raises:
-        ValueError: sizes that are no such multiples or overlap.
+        ValueError: sizes that are no such multiples or overlap, another dtype.
         DataError: the file is missing or damaged.
 
     Examples:
@@ -139,7 +145,7 @@ def fashion_mnist(train=10_000, val=2_000, dtype="float64"):
         deviation 0.3530 of the official training pixels; labels [n], int64, 0 to 9.
 
     Raises:
-        ValueError: a size that is no such multiple.
+        ValueError: a size that is no such multiple, another dtype.
         DataError: the file is missing or damaged.
 
     Examples:
@@ -174,7 +180,7 @@ def california_housing(val=2_064, test=2_064, seed=0, dtype="float64"):
         capped at 5.00001.
 
     Raises:
-        ValueError: sizes that leave nothing to train on.
+        ValueError: sizes that leave nothing to train on, another dtype.
         DataError: the file is missing or damaged.
 
     Examples:
@@ -195,7 +201,7 @@ def california_housing(val=2_064, test=2_064, seed=0, dtype="float64"):
     table = table[rng(seed, "split").permutation(len(table))]
     x, y = table[:, :-1], table[:, -1:]
     cut = len(table) - val - test
-    x = ((x - x[:cut].mean(axis=0)) / x[:cut].std(axis=0)).astype(dtype)
+    x = ((x - x[:cut].mean(axis=0)) / x[:cut].std(axis=0)).astype(_float(dtype))
     y = y.astype(dtype)
     parts = slice(0, cut), slice(cut, cut + val), slice(cut + val, None)
     return Split(*(array[part] for part in parts for array in (x, y)))

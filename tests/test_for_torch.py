@@ -1,0 +1,182 @@
+"""A schedule in real PyTorch training: the planned rates, checkpoints, parameter groups."""
+import copy
+import json
+
+import lrlib
+import numpy as np
+import pytest
+import strategies
+import torch
+from hypothesis import given
+from lrlib.for_torch import TorchSchedule, set_rate
+
+OPTIMIZERS = {
+    "sgd": lambda p: torch.optim.SGD(p, lr=9.0, momentum=0.9, nesterov=True),
+    "adam": lambda p: torch.optim.Adam(p, lr=9.0),
+    "adamw": lambda p: torch.optim.AdamW(p, lr=9.0),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=9.0),
+    "adagrad": lambda p: torch.optim.Adagrad(p, lr=9.0),
+}
+PLAN = lrlib.Cosine(0.2, 0.01, steps=12).warmup(4)
+
+
+def net():
+    torch.manual_seed(0)
+    return torch.nn.Linear(3, 1)
+
+
+def train(net, optimizer, scheduler, stop, start=0):
+    """Updates start to stop as people write them; returns the rate that each one used."""
+    used = []
+    hook = optimizer.register_step_pre_hook(lambda o, *_: used.append(o.param_groups[0]["lr"]))
+    for update in range(start, stop):
+        x = torch.linspace(-1, 1, 12).reshape(4, 3) + update / 10
+        optimizer.zero_grad()
+        ((net(x) - x.sum(dim=1, keepdim=True)) ** 2).mean().backward()
+        optimizer.step()
+        scheduler.step()
+    hook.remove()
+    return used
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_training_loop_uses_the_planned_rates(name):
+    model = net()
+    optimizer = OPTIMIZERS[name](model.parameters())
+    used = train(model, optimizer, TorchSchedule(optimizer, PLAN), 20)
+    assert used == PLAN(np.arange(20)).tolist()
+
+
+def test_the_weights_move_by_the_planned_rates():
+    # plain SGD on the loss w: each update moves w by exactly its rate
+    weight = torch.nn.Parameter(torch.zeros((), dtype=torch.float64))
+    optimizer = torch.optim.SGD([weight], lr=9.0)
+    scheduler = TorchSchedule(optimizer, PLAN)
+    moved = []
+    for _ in range(20):
+        before = weight.item()
+        optimizer.zero_grad()
+        (-weight).backward()
+        optimizer.step()
+        scheduler.step()
+        moved.append(weight.item() - before)
+    np.testing.assert_allclose(moved, PLAN(np.arange(20)), rtol=0, atol=1e-15)
+
+
+@given(strategies.schedules)
+def test_any_schedule_gives_its_rates(schedule):
+    optimizer = torch.optim.SGD(net().parameters(), lr=9.0)
+    scheduler = TorchSchedule(optimizer, schedule)
+    used = []
+    for _ in range(70):
+        used.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert used == schedule(np.arange(70)).tolist()
+    assert scheduler.get_last_lr() == [schedule(70)]
+
+
+def test_a_scheduler_leaves_the_schedule_as_it_was():
+    before = copy.deepcopy(PLAN)
+    optimizer = torch.optim.SGD(net().parameters(), lr=9.0)
+    scheduler = TorchSchedule(optimizer, PLAN)
+    for _ in range(5):
+        optimizer.step()
+        scheduler.step()
+    assert before == PLAN
+    assert PLAN(0) == before(0)
+
+
+def test_a_group_gets_its_multiple():
+    model = net()
+    optimizer = torch.optim.SGD([{"params": [model.weight]},
+                                 {"params": [model.bias], "lr_scale": 0.1}], lr=1.0)
+    scheduler = TorchSchedule(optimizer, PLAN)
+    for update in range(6):
+        rates = [group["lr"] for group in optimizer.param_groups]
+        assert rates == [PLAN(update), PLAN(update) * 0.1]
+        optimizer.step()
+        scheduler.step()
+
+
+def test_a_tensor_rate_is_filled_in_place():
+    optimizer = torch.optim.Adam(net().parameters(), lr=torch.tensor(9.0), capturable=False,
+                                 foreach=False)
+    held = optimizer.param_groups[0]["lr"]
+    set_rate(optimizer, 0.25)
+    assert optimizer.param_groups[0]["lr"] is held
+    assert held.item() == 0.25
+
+
+@pytest.mark.parametrize("stop", [0, 1, 7, 19])
+def test_training_goes_on_from_a_checkpoint_bit_for_bit(stop):
+    def start():
+        model = net()
+        optimizer = OPTIMIZERS["sgd"](model.parameters())
+        return model, optimizer, TorchSchedule(optimizer, PLAN)
+
+    whole = start()
+    train(*whole, 20)
+    first = start()
+    train(*first, stop)
+    saved = copy.deepcopy((first[0].state_dict(), first[1].state_dict()))
+    position = json.dumps(first[2].state_dict())
+    second = start()
+    second[0].load_state_dict(saved[0])
+    second[1].load_state_dict(saved[1])
+    second[2].load_state_dict(json.loads(position))
+    assert second[1].param_groups[0]["lr"] == PLAN(stop)
+    used = train(*second, 20, start=stop)
+    assert used == PLAN(np.arange(stop, 20)).tolist()
+    assert torch.equal(second[0].weight, whole[0].weight)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"schedule": lrlib.Cosine(0.2, 0.02, steps=12).warmup(4).to_dict()}, "0.02"),
+    ({"last_epoch": -1}, "-1"),
+    ({"last_epoch": 2.5}, "2.5"),
+    ({"last_epoch": True}, "True"),
+    ({"extra": 1}, "not the state of a TorchSchedule"),
+])
+def test_a_foreign_checkpoint_is_refused_and_changes_nothing(change, message):
+    optimizer = torch.optim.SGD(net().parameters(), lr=9.0)
+    scheduler = TorchSchedule(optimizer, PLAN)
+    optimizer.step()
+    scheduler.step()
+    before = (scheduler.last_epoch, optimizer.param_groups[0]["lr"], scheduler.get_last_lr())
+    with pytest.raises(ValueError, match=message):
+        scheduler.load_state_dict(scheduler.state_dict() | change)
+    assert (scheduler.last_epoch, optimizer.param_groups[0]["lr"],
+            scheduler.get_last_lr()) == before
+
+
+def test_a_torch_scheduler_s_own_checkpoint_is_refused():
+    optimizer = torch.optim.SGD(net().parameters(), lr=9.0)
+    state = torch.optim.lr_scheduler.StepLR(optimizer, 3).state_dict()
+    with pytest.raises(ValueError, match="not the state of a TorchSchedule"):
+        TorchSchedule(optimizer, PLAN).load_state_dict(state)
+
+
+@pytest.mark.parametrize("rate", [-0.1, float("nan"), float("inf")])
+def test_a_bad_rate_is_refused_and_changes_nothing(rate):
+    optimizer = torch.optim.SGD(net().parameters(), lr=9.0)
+    with pytest.raises(ValueError, match=str(rate)):
+        set_rate(optimizer, rate)
+    assert optimizer.param_groups[0]["lr"] == 9.0
+
+
+def test_a_bad_scale_is_refused_and_changes_nothing():
+    model = net()
+    optimizer = torch.optim.SGD([{"params": [model.weight]},
+                                 {"params": [model.bias], "lr_scale": -2.0}], lr=9.0)
+    with pytest.raises(ValueError, match=r"-0\.2"):
+        set_rate(optimizer, 0.1)
+    assert [group["lr"] for group in optimizer.param_groups] == [9.0, 9.0]
+
+
+def test_only_a_schedule_is_accepted():
+    optimizer = torch.optim.SGD(net().parameters(), lr=9.0)
+    with pytest.raises(TypeError, match=r"0\.1"):
+        TorchSchedule(optimizer, 0.1)
+    with pytest.raises(TypeError, match="Optimizer"):
+        TorchSchedule(net(), PLAN)

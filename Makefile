@@ -13,7 +13,8 @@ help:   ## this list
 book: .venv/book   ## build the book and say where it is
 	rm -rf _build
 	$(BIN)/jupyter-book build . -W -n --keep-going --quiet
-	@echo "The book: file://$(CURDIR)/$(PAGE)   (or make serve)"
+	@echo "The book: file://$(CURDIR)/$(PAGE)"
+	@echo "          or make serve, then http://localhost:8000"
 
 serve:   ## show the built book on http://localhost:8000
 	@test -f $(PAGE) || { echo "There is no book yet: make book"; exit 1; }

@@ -1,6 +1,7 @@
 """Networks that more than one chapter trains, and their initial weights."""
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -34,7 +35,7 @@ def mlp(*widths):
     if len(widths) < 2 or min(widths) < 1:
         raise ValueError(f"mlp needs at least two widths of 1 or more, got {widths}")
     layers = [nn.Flatten()]
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in itertools.pairwise(widths):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 

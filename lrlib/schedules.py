@@ -17,6 +17,7 @@ Plotting, torch, Keras, JSON, `then`, `warmup` and `*` then work without further
 """
 from __future__ import annotations
 
+import itertools
 import math
 import numbers
 from dataclasses import dataclass, field, fields
@@ -92,7 +93,7 @@ def _rates(name, value):
 
 def _boundaries(name, value):
     value = tuple(_count(f"{name}[{i}]", v) for i, v in enumerate(_sequence(name, value)))
-    if any(b <= a for a, b in zip(value, value[1:], strict=False)):
+    if any(b <= a for a, b in itertools.pairwise(value)):
         raise ValueError(f"{name} must rise strictly, got {value}")
     return value
 

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+
 from lrlib import data
 
 FACTS = {

@@ -3,8 +3,9 @@ import json
 
 import nbformat
 import pytest
-from lrlib import evidence, stats
 from nbclient import NotebookClient
+
+from lrlib import evidence, stats
 
 
 def test_there_are_61_claims_with_texts():

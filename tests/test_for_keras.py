@@ -1,15 +1,16 @@
 """A schedule in real Keras training: the planned rates, saving, clear refusals."""
-import lrlib
 import numpy as np
 import pytest
 import strategies
 from hypothesis import given, settings
+
+import lrlib
 from lrlib.repro import quiet_stderr
 
 with quiet_stderr():
     import keras
 
-from lrlib.for_keras import KerasSchedule, RateRecorder  # noqa: E402
+from lrlib.for_keras import KerasSchedule, RateRecorder
 
 PLAN = lrlib.Cosine(0.2, 0.01, steps=12).warmup(4)
 X, Y = np.linspace(-1, 1, 60).reshape(20, 3), np.linspace(0, 1, 20)

@@ -2,12 +2,13 @@
 import copy
 import json
 
-import lrlib
 import numpy as np
 import pytest
 import strategies
 import torch
 from hypothesis import given
+
+import lrlib
 from lrlib.for_torch import TorchSchedule, set_rate
 
 OPTIMIZERS = {

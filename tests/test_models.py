@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 import torch
-from lrlib import models
 from torch import nn
+
+from lrlib import models
 
 
 def test_an_mlp_is_linear_layers_with_relu_between():

@@ -1,14 +1,16 @@
 """What a figure holds: the numbers it was given, labels that stay apart, both styles."""
 from pathlib import Path
 
-import lrlib
 import matplotlib as mpl
 import numpy as np
 import pytest
 
+import lrlib
+
 mpl.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-from lrlib import plot  # noqa: E402
+import matplotlib.pyplot as plt
+
+from lrlib import plot
 
 STYLES = Path(lrlib.__file__).parent
 

@@ -15,7 +15,6 @@ import lrlib
 from lrlib import Schedule
 from lrlib.schedules import Rate
 
-
 # What every schedule is --------------------------------------------------------------------------
 
 @given(schedules)
@@ -273,7 +272,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("call, message", BAD.values(), ids=BAD)
+@pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD)
 def test_bad_input_gets_an_error_with_the_value(call, message):
     with pytest.raises((ValueError, TypeError, NotImplementedError)) as error:
         call()

@@ -5,6 +5,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from lrlib import stats
 
 samples = arrays(float, st.integers(2, 40), elements=st.floats(-1e3, 1e3, allow_subnormal=False))

@@ -1,13 +1,14 @@
 """The training loop: against a loop written out by hand, diverging, in several processes."""
 from functools import partial
 
-import lrlib
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
+
+import lrlib
 from lrlib import models, train
 from lrlib.repro import rng
-from torch.nn import functional
 
 X = np.random.default_rng(0).normal(size=(50, 4))
 Y = (X[:, 0] > 0).astype("int64") + (X[:, 1] > 0)

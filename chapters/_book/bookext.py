@@ -15,6 +15,7 @@ import json
 import re
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 import quickjs
@@ -115,8 +116,8 @@ REPAIRS = [
      re.compile(r'(<div class="sidebar-primary-item">\s*)(<a class="navbar-brand logo".*?</a>)',
                 re.DOTALL), r'\1<nav aria-label="Title">\2</nav>'),
     ("roles that are deprecated or wrong on a list of references",
-     re.compile(r'(<div [^>]*?)( role="doc-biblioentry"| role="list"(?= class="citation-list"))'),
-     r"\1"),
+     re.compile(r'(?<=<div)( role="list"(?= class="citation-list")|( [^>]*?) role="doc-biblioentry")'),
+     r"\2"),
     ("a wide formula scrolls, so the keyboard must reach it",
      re.compile(r'<span class="katex-display">'), '<span class="katex-display" tabindex="0">'),
     ("a name for screen readers that leaves out the words on the button",
@@ -132,12 +133,16 @@ REPAIRS = [
 def repair_pages(app, error):
     if error or app.builder.format != "html":
         return
+    repaired = Counter({what: 0 for what, _, _ in REPAIRS})
     for page in Path(app.outdir).rglob("*.html"):
         text = before = page.read_text(encoding="utf-8")
-        for _, pattern, replacement in REPAIRS:
-            text = pattern.sub(replacement, text)
+        for what, pattern, replacement in REPAIRS:
+            text, places = pattern.subn(replacement, text)
+            repaired[what] += places
         if text != before:
             page.write_text(text, encoding="utf-8")
+    for what, places in repaired.items():      # none in a new build: the theme has changed
+        logger.info("repaired in %d places: %s", places, what)
     static = Path(app.outdir) / "_static"
     shutil.copytree(HERE / "katex" / "static", static / "katex", dirs_exist_ok=True)
 

@@ -156,6 +156,8 @@ def code_problems(cells):
     if statistics.median(sizes) > 6:
         yield f"the median cell has {statistics.median(sizes)} lines, 6 at most"
     for cell in code:
+        if "".join(cell["source"]).rstrip().endswith(";"):
+            yield f"{cell['id']} ends with a semicolon, which nbval ignores; end with plt.show()"
         if len(lines(cell)) > 25:
             yield f"{cell['id']} has {len(lines(cell))} lines, 25 at most"
         for line in lines(cell):

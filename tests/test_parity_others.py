@@ -59,8 +59,11 @@ def test_optax_takes_a_negative_length_and_we_do_not():
 
 @given(rates, rates, lengths, powers)
 def test_optax_polynomial(start, end, steps, power):
-    close(lrlib.Polynomial(start, end, steps, power),
-          optax.polynomial_schedule(start, end, power, steps))
+    theirs = optax_rates(optax.polynomial_schedule(start, end, power, steps))
+    # a share of the way left that is off by float32's last bit, to the power
+    off = abs(end - start) * 2.4e-7 ** min(power, 1)
+    np.testing.assert_allclose(lrlib.Polynomial(start, end, steps, power)(t), theirs, rtol=2e-5,
+                               atol=off + 2e-6)
 
 
 @given(rates, st.floats(0, 1), lengths)

@@ -50,6 +50,5 @@ def stepped(build, updates):
         scheduler = build(optimizer)
         for _ in range(updates):
             rates.append(optimizer.param_groups[0]["lr"])
-            optimizer.step()
             scheduler.step()
     return rates

@@ -91,6 +91,9 @@ def _rates(name, value):
     return tuple(_rate(f"{name}[{i}]", v) for i, v in enumerate(_sequence(name, value)))
 
 
+PIECE = 2**14      # updates computed at a time
+
+
 def _boundaries(name, value):
     value = tuple(_count(f"{name}[{i}]", v) for i, v in enumerate(_sequence(name, value)))
     if any(b <= a for a, b in itertools.pairwise(value)):
@@ -177,13 +180,16 @@ class Schedule:
         t = np.asarray(t)
         if t.dtype.kind not in "iuf":
             raise TypeError(f"an update number must be a number, got {t.dtype} {t!r}")
-        if not (t >= 0).all():
+        if t.size and not t.min() >= 0:
             raise ValueError(f"an update number must be 0 or more, got {t[~(t >= 0)][0]}")
         # One number goes as an array of one: NumPy's power of a scalar may differ in the last bit.
-        many = t.astype(float).reshape(-1)
-        lr = np.array(np.broadcast_to(self.lr(many), many.shape), dtype=float).reshape(t.shape)
-        wrong = ~(np.isfinite(lr) & (lr >= 0))
-        if wrong.any():
+        # Many go piece by piece: what a formula computes on its way then stays in the cache.
+        many, lr = t.reshape(-1), np.empty(t.size)
+        for i in range(0, t.size, PIECE):
+            lr[i:i + PIECE] = self.lr(many[i:i + PIECE].astype(float))
+        lr = lr.reshape(t.shape)
+        if t.size and not (lr.min() >= 0 and lr.max() < np.inf):
+            wrong = ~(np.isfinite(lr) & (lr >= 0))
             raise ValueError(f"{self} gives the rate {lr[wrong][0]} at update {t[wrong][0]}; "
                              "a rate must be finite and 0 or more")
         return lr if t.ndim else float(lr)
@@ -961,8 +967,13 @@ class Then(Schedule):
         return None if self.after.steps is None else self.at + self.after.steps
 
     def lr(self, t):
+        early = t < self.at
+        if early.all():                        # most pieces lie on one side
+            return self.first.lr(t)
+        if not early.any():
+            return self.after.lr(t - self.at)
         before, since = np.minimum(t, self.at), np.maximum(t - self.at, 0)
-        return np.where(t < self.at, self.first.lr(before), self.after.lr(since))
+        return np.where(early, self.first.lr(before), self.after.lr(since))
 
 
 @dataclass(frozen=True)

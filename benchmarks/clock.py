@@ -16,8 +16,8 @@ def cpu(task, times=5):
     return statistics.median(once() for _ in range(times))
 
 
-def python(code, **env):
+def python(code):
     """What a new Python prints, one thread."""
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True,
-                          env=os.environ | {"OMP_NUM_THREADS": "1"} | env)
+                          env=os.environ | {"OMP_NUM_THREADS": "1"})
     return done.stdout.strip()

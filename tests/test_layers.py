@@ -8,14 +8,16 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "lrlib"
 LAYER = {
-    "schedules": 0, "stats": 0, "repro": 0,
-    "for_torch": 1, "for_keras": 1, "data": 1, "models": 1, "plot": 1,
+    "schedules": 0, "stats": 0, "repro": 0, "feedback": 0,
+    "for_torch": 1, "for_keras": 1, "data": 1, "models": 1, "plot": 1, "optimizers": 1,
+    "program": 1,
     "train": 2,
-    "evidence": 3,
+    "sweep": 3, "finder": 4, "evidence": 3,
 }
 # what each module may import beside NumPy and the standard library, while it is loaded
 OUTSIDE = {"for_torch": {"torch"}, "for_keras": {"keras"}, "models": {"torch"},
-           "plot": {"matplotlib"}, "train": {"torch", "joblib"}}
+           "plot": {"matplotlib"}, "train": {"torch", "joblib"}, "program": {"torch"},
+           "sweep": {"torch", "joblib", "tqdm"}}
 
 
 def module_files():

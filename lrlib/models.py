@@ -9,7 +9,7 @@ from torch import nn
 
 from .repro import rng
 
-__all__ = ["mlp", "small_cnn", "initialise"]
+__all__ = ["mlp", "small_cnn", "char_rnn", "transformer", "initialise"]
 
 
 def mlp(*widths):
@@ -79,14 +79,139 @@ def small_cnn(size=28, channels=(16, 48), kernels=(5, 5), pool=2, classes=10):
     return network.to(memory_format=torch.channels_last)      # a fifth faster on a CPU
 
 
+class _CharRNN(nn.Module):
+    def __init__(self, vocabulary, hidden, kind):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, hidden)
+        self.recurrent = kind(hidden, hidden, batch_first=True)
+        self.out = nn.Linear(hidden, vocabulary)
+
+    def forward(self, tokens):
+        return self.out(self.recurrent(self.embedding(tokens))[0]).transpose(1, 2)
+
+
+def char_rnn(vocabulary, hidden=64, kind=nn.GRU):
+    """A recurrent language model: embedding, one recurrent layer, a linear layer.
+
+    Args:
+        vocabulary: number of tokens, 1 or more.
+        hidden: width of embedding and state, 1 or more.
+        kind: nn.GRU, nn.LSTM or nn.RNN.
+
+    Returns:
+        nn.Module; maps whole numbers [batch, time] to logits [batch, vocabulary, time], the
+        order that torch's cross_entropy takes with targets [batch, time].
+
+    Raises:
+        ValueError: a number below 1.
+
+    Examples:
+        >>> net = char_rnn(65)
+        >>> net(torch.zeros(5, 32, dtype=torch.long)).shape
+        torch.Size([5, 65, 32])
+        >>> sum(p.numel() for p in net.parameters())
+        33345
+
+    Source:
+        Cho et al. 2014, arXiv:1406.1078 (the GRU).
+    """
+    if min(vocabulary, hidden) < 1:
+        raise ValueError(f"vocabulary and hidden must be 1 or more, got {vocabulary}, {hidden}")
+    return _CharRNN(vocabulary, hidden, kind)
+
+
+class _Attention(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.queries_keys_values = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x, mask):
+        batch, time, width = x.shape
+        q, k, v = self.queries_keys_values(x).view(
+            batch, time, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        weights = (q @ k.transpose(-1, -2) / math.sqrt(width // self.heads) + mask).softmax(-1)
+        return self.out((weights @ v).transpose(1, 2).reshape(batch, time, width))
+
+
+class _Block(nn.Module):
+    """Attention, then two linear layers, each on normalised inputs and added to them."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = _Attention(width, heads)
+        self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.ReLU(),
+                                  nn.Linear(4 * width, width))
+
+    def forward(self, x, mask):
+        x = x + self.attention(self.first(x), mask)
+        return x + self.feed(self.second(x))
+
+
+class _Transformer(nn.Module):
+    def __init__(self, vocabulary, context, width, heads, layers):
+        super().__init__()
+        self.tokens, self.places = nn.Embedding(vocabulary, width), nn.Embedding(context, width)
+        self.blocks = nn.ModuleList(_Block(width, heads) for _ in range(layers))
+        self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, vocabulary)
+        self.register_buffer("mask", torch.full((context, context), -math.inf).triu(1),
+                             persistent=False)
+
+    def forward(self, tokens):
+        time = tokens.shape[1]
+        x, mask = self.tokens(tokens) + self.places.weight[:time], self.mask[:time, :time]
+        for block in self.blocks:
+            x = block(x, mask)
+        return self.out(self.norm(x)).transpose(1, 2)
+
+
+def transformer(vocabulary, context=32, width=48, heads=4, layers=2):
+    """A small causal Transformer that predicts the next token, normalising before each part.
+
+    Args:
+        vocabulary: number of tokens.
+        context: longest sequence.
+        width: of every token's vector; a multiple of `heads`.
+        heads: attention heads in a layer.
+        layers: number of blocks.  All are 1 or more.
+
+    Returns:
+        nn.Module; maps whole numbers [batch, time], time up to `context`, to logits
+        [batch, vocabulary, time].
+
+    Raises:
+        ValueError: a number below 1, a width that is no multiple of `heads`.
+
+    Examples:
+        >>> net = transformer(65)
+        >>> net(torch.zeros(5, 32, dtype=torch.long)).shape
+        torch.Size([5, 65, 32])
+        >>> sum(p.numel() for p in net.parameters())
+        64529
+
+    Source:
+        Vaswani et al. 2017, arXiv:1706.03762; Xiong et al. 2020, arXiv:2002.04745 (the place of
+        the normalisation).
+    """
+    if min(vocabulary, context, width, heads, layers) < 1 or width % heads:
+        raise ValueError("all numbers must be 1 or more and width a multiple of heads, got "
+                         f"vocabulary {vocabulary}, context {context}, width {width}, "
+                         f"heads {heads}, layers {layers}")
+    return _Transformer(vocabulary, context, width, heads, layers)
+
+
 def initialise(model, seed):
     """Fills a network with the initial weights of a seed: uniform within 1/sqrt(fan-in).
 
-    The distribution is torch's own; the numbers come from NumPy's Philox, so that a seed means
+    The distributions are torch's own (within 1/sqrt(hidden) for recurrent layers, standard normal
+    for embeddings); the numbers come from NumPy's Philox, so that a seed means
     the same weights on every platform and in every framework.
 
     Args:
-        model: an nn.Module of linear, convolution and normalisation layers; changed in place.
+        model: an nn.Module of linear, convolution, recurrent, embedding and normalisation
+            layers; changed in place.
         seed: a whole number of 0 or more.
 
     Returns:
@@ -113,7 +238,14 @@ def initialise(model, seed):
             bound = 1 / math.sqrt(layer.weight[0].numel())
             drawn += [(p, stream.uniform(-bound, bound, tuple(p.shape)))
                       for p in (layer.weight, layer.bias) if p is not None]
-        elif isinstance(layer, (nn.LayerNorm, nn.BatchNorm1d, nn.BatchNorm2d)):
+        elif isinstance(layer, nn.RNNBase):
+            bound = 1 / math.sqrt(layer.hidden_size)
+            drawn += [(p, stream.uniform(-bound, bound, tuple(p.shape)))
+                      for p in layer.parameters()]
+        elif isinstance(layer, nn.Embedding):
+            drawn.append((layer.weight, stream.normal(size=tuple(layer.weight.shape))))
+        elif isinstance(layer, (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm1d,
+                                nn.BatchNorm2d)):
             normalising.append(layer)
         else:
             raise TypeError(f"initialise does not know {type(layer).__name__} ({name})")

@@ -9,7 +9,9 @@ result a place in memory, and from then on only calls the operations, each writi
 """
 from __future__ import annotations
 
+import contextlib
 import operator
+import warnings
 from functools import partial
 
 import torch
@@ -29,6 +31,10 @@ FACTORIES = {aten.ones_like, aten.zeros_like, aten.full_like, aten.scalar_tensor
 HIDDEN_VIEWS = {aten._unsafe_view.default}
 SAME = {aten._unsafe_view.default, aten.view.default, aten.expand.default, aten.alias.default,
         aten.detach.default, aten._to_copy.default, aten.permute.default}
+# torch's own functions take half the time of `torch.ops` to be called
+DIRECT = {aten.add, aten.sub, aten.mul, aten.div, aten.addcmul, aten.addcdiv, aten.bmm,
+          aten.baddbmm, aten.sum, aten.mean, aten.amax, aten.exp, aten.log, aten.neg, aten.tanh,
+          aten.sigmoid, aten.cat, aten.stack, aten.pow, aten.sqrt, aten.gather}
 
 
 def _log_softmax(x, dim, half_to_float):
@@ -98,12 +104,21 @@ class Program:
             call()
 
 
+@contextlib.contextmanager
+def _without_onednn():
+    """An LSTM is then traced as its formula, not as one opaque call."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")          # about Intel's graphics processors
+        with torch.backends.mkldnn.flags(enabled=False):
+            yield
+
+
 def _trace(function, state, inputs):
     def flat(*tensors):
         new, outputs = function(list(tensors[:len(state)]), list(tensors[len(state):]))
         return [*new, *outputs]
 
-    with torch.no_grad():
+    with torch.no_grad(), _without_onednn():
         module = make_fx(functionalize(flat), decomposition_table=DECOMPOSITIONS)(*state, *inputs)
         graph = module.graph
         graph.eliminate_dead_code()
@@ -389,6 +404,9 @@ class _Layout:
         variant = _out_variant(node.target)
         if variant is not None and None not in places:
             overload, out = variant
+            packet = node.target.overloadpacket
+            if packet in DIRECT:
+                overload = getattr(torch, packet.__name__)
             return partial(overload, *args, **kwargs, **dict(zip(out, places, strict=True)))
         return partial(_copying, node.target, args, kwargs, places)
 

@@ -8,8 +8,8 @@ with the same initial weights, batches and rates, whoever else is in its populat
 Cost.  Let u be the CPU seconds of one update of one member, measured on one small sweep, and M,
 T, C the numbers of members, updates and cores: a sweep takes about u M T / C seconds, plus a
 second or less in each process for tracing.  The memory of a process is that of the `together`
-members it trains at a time (8 megabytes by default; never less than one member) and one copy of
-the data; results take 16 bytes for each member, player and update.  100 000 members of 1 000
+members it trains at a time (by default 64 megabytes, or one member if that is more) and one copy
+of the data; results take 16 bytes for each member, player and update.  100 000 members of 1 000
 updates thus need 1.6 gigabytes in the calling process, and less with a sweep for each block of
 schedules.
 """
@@ -44,7 +44,8 @@ from .schedules import Schedule
 
 __all__ = ["Player", "Sweep", "Interrupted", "sweep", "play"]
 
-TOGETHER = 8e6         # bytes of a population that still stay close to the processor
+NEAR, ROOM = 8e6, 64e6      # bytes of a population that stay near the processor; that it may take
+CALLS = 40             # operations a step for each member: calling them then costs little
 PAYS = 10.0            # seconds of remaining work from which a second process pays
 TRIES = 3              # times a piece of work is given to workers that die
 VERSION = 1
@@ -459,13 +460,11 @@ class _Job:
         return cls(dict(players), data, arms, steps, batch, seeds, noise, augment, measure,
                    checks, device, uuid.uuid4().hex)
 
-    @property
-    def dtype(self):
-        kind = torch.as_tensor(self.data[0][:1]).dtype
-        return kind if kind.is_floating_point else torch.get_default_dtype()
-
     def network(self, name, seed):
-        return initialise(self.players[name].build().to(self.dtype), seed).to(self.device)
+        network, x = self.players[name].build(), torch.as_tensor(self.data[0][:1])
+        if x.is_floating_point():
+            network = network.to(x.dtype)
+        return initialise(network, seed).to(self.device)
 
     def members(self):
         """(arm, seed) for each member, seeds outermost, so that neighbours share their batches."""
@@ -480,9 +479,9 @@ def _refuse_hidden_state(name, network):
         if getattr(layer, "running_mean", None) is not None:
             raise ValueError(f"{what} keeps running statistics, which members cannot share; "
                              "use LayerNorm, GroupNorm or track_running_stats=False")
-        if isinstance(layer, torch.nn.modules.dropout._DropoutNd) and layer.p > 0 \
-                or getattr(layer, "dropout", 0) not in (0, 0.0) and isinstance(
-                    layer, torch.nn.RNNBase):
+        if (isinstance(layer, torch.nn.modules.dropout._DropoutNd) and layer.p > 0) \
+                or (getattr(layer, "dropout", 0) not in (0, 0.0) and isinstance(
+                    layer, torch.nn.RNNBase)):
             raise ValueError(f"{what} draws random numbers, which a member cannot repeat")
 
 
@@ -586,8 +585,8 @@ def _taking_inputs(call):
 class _Batches:
     """The batches and the noise of each member, as `train.fit` draws them for its seed."""
 
-    def __init__(self, job, data, members):
-        self.job, self.data = job, data
+    def __init__(self, job, population, members):
+        self.job, self.data, self.like = job, population.data, population.state[0]
         self.seeds = list(dict.fromkeys(seed for _, seed in members))
         rows = [self.seeds.index(seed) for _, seed in members]
         self.rows = torch.tensor(rows)
@@ -617,7 +616,7 @@ class _Batches:
                  for i, (array, place) in enumerate(zip(self.data, into, strict=False))]
         for streams, place in zip(self.noises.values(), into[len(self.data):], strict=True):
             noise = torch.from_numpy(np.stack([self.job.noise(stream) for stream in streams]))
-            drawn.append(_written(noise.to(self.job.dtype)[self.rows].to(self.job.device), place))
+            drawn.append(_written(noise.to(self.like)[self.rows], place))
         return drawn
 
     def _gather(self, i, array, place):
@@ -646,7 +645,7 @@ def _train(job, population, members):
     rates = torch.full((job.steps, players, count), math.nan, dtype=torch.float64)
     losses = torch.full((job.steps, players, count), math.nan, dtype=torch.float64)
     diverged_at, measured = np.full(count, -1), {}
-    batches = _Batches(job, population.data, members)
+    batches = _Batches(job, population, members)
     population.begin(members)
 
     def check(done):
@@ -757,12 +756,14 @@ def _fingerprint(job, code):
 
 
 def _trial(job):
-    """Bytes of a member, whether a batch of members pays, and the step as text."""
+    """How many members are best trained together, and their step as text."""
     population = _Population(job, 2)
-    batches = _Batches(job, population.data, [(0, job.seeds[0])] * 2)
+    batches = _Batches(job, population, [(0, job.seeds[0])] * 2)
     program = population.program(batches)
-    convolves = any("convolution" in name for name in program.operations)
-    return program.bytes / 2, not convolves, program.code
+    size, calls = program.bytes / 2, len(program.operations)
+    if any("convolution" in name for name in program.operations):
+        return 1, program.code
+    return max(1, int(min(ROOM / size, max(NEAR / size, calls / CALLS)))), program.code
 
 
 def _resumed(found, store):
@@ -781,10 +782,9 @@ def _spread(job, found, together, processes, store):
         together = _whole("together", together)
     if processes is not None:
         processes = _whole("processes", processes)
-    size, batching, code = _trial(job)
+    best, code = _trial(job)
     found = _resumed(replace(found, fingerprint=_fingerprint(job, code)), store)
-    if together is None:
-        together = max(1, int(TOGETHER / size)) if batching else 1
+    together = best if together is None else together
     index = {seed: i for i, seed in enumerate(job.seeds)}
     done = found.done.reshape(len(job.schedules), -1)
     todo = [(arm, seed) for arm, seed in job.members() if not done[arm, index[seed]]]

@@ -51,8 +51,9 @@ def fit(build, x, y, schedule, *, steps, batch, seed=0, optimizer=MOMENTUM,
 
     Args:
         build: a function without arguments that returns a new nn.Module, which is then moved to
-            x's dtype and given the weights of the seed (see `models.initialise`).
-        x: inputs [n, ...], float32 or float64, finite.
+            x's dtype, if that is floating, and given the weights of the seed (see
+            `models.initialise`).
+        x: inputs [n, ...], float32 or float64 and finite, or whole numbers.
         y: targets [n, ...].
         schedule: the Schedule; its rates are absolute, one for each update.
         steps: number of updates; 1 or more.  See `lrlib.updates` for epochs.
@@ -106,7 +107,8 @@ def fit(build, x, y, schedule, *, steps, batch, seed=0, optimizer=MOMENTUM,
         raise ValueError(f"checks must rise from 0 to {steps}, got {checks.tolist()}")
 
     x, y = torch.as_tensor(x), torch.as_tensor(y)
-    network = initialise(build().to(x.dtype), seed)
+    network = build()
+    network = initialise(network.to(x.dtype) if x.is_floating_point() else network, seed)
     optimizer = optimizer(network.parameters())
     order, draws = rng(seed, "batches"), rng(seed, "augment")
     planned = schedule(np.arange(steps))

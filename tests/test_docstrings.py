@@ -9,8 +9,10 @@ import pytest
 from test_layers import LAYER
 
 PLAIN = {"Rate", "Positive", "Updates"}          # annotations, described in Schedule
-ARRAYS = {"Run", "Split", "Band", "Interval", "Paired", "Verdict"}     # records of fields
-ERRORS = {"DataError"}
+ARRAYS = {"Run", "Split", "Band", "Interval", "Paired", "Verdict",      # records of fields
+          "Tuned", "Holdout", "RangeTest", "Suggestion", "Sweep",
+          "PlateauState", "TargetsState", "RMSState", "RateState"}
+ERRORS = {"DataError", "Interrupted"}
 
 
 def public():

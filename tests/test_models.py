@@ -63,9 +63,9 @@ def test_normalisation_starts_at_one_and_zero():
 
 
 def test_an_unknown_layer_is_refused_and_nothing_changes():
-    net = nn.Sequential(nn.Linear(2, 2), nn.Embedding(3, 2))
+    net = nn.Sequential(nn.Linear(2, 2), nn.Bilinear(2, 2, 2))
     before = net[0].weight.detach().clone()
-    with pytest.raises(TypeError, match=r"Embedding \(1\)"):
+    with pytest.raises(TypeError, match=r"Bilinear \(1\)"):
         models.initialise(net, 0)
     assert torch.equal(net[0].weight, before)
 

@@ -1,0 +1,239 @@
+"""Many runs at once: the engine against the plain loop, and what a user would pick instead.
+
+    python -m benchmarks.sweep            the whole table
+    python -m benchmarks.sweep --quick    one row in seconds; the last line is `ratio: N`
+
+Every figure is CPU time of one thread.  An update of one member by the engine is taken from the
+difference of a long and a short sweep, so that what happens once (tracing, initial weights) is
+out of it; it is printed apart.  The loop is what one writes by hand: torch.optim, one network.
+"""
+import argparse
+import statistics
+import time
+from functools import partial
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from lrlib import Constant, models
+from lrlib.optimizers import SGD
+from lrlib.sweep import Player, _Batches, _Job, _Population, play, sweep
+
+MOMENTUM = SGD(momentum=0.9)
+DTYPES = {"f32": torch.float32, "f64": torch.float64}
+
+
+def cpu(task):
+    start = time.process_time()
+    task()
+    return time.process_time() - start
+
+
+def peak(dtype):
+    """Floating-point operations a second of the best matrix product here, single or batched."""
+    best = 0
+    for shape in ((512, 512), (8, 192, 192)):
+        a = torch.randn(*shape, dtype=dtype)
+        out = torch.empty_like(a)
+        work = 2 * a.numel() * shape[-1]
+        torch.matmul(a, a, out=out)
+        times = int(2e9 / work)
+        seconds = min(cpu(lambda a=a, out=out, times=times: [
+            torch.matmul(a, a, out=out) for _ in range(times)]) for _ in range(5))
+        best = max(best, work * times / seconds)
+    return best
+
+
+class Row:
+    """One line of the table: networks, data, how many members, how many updates to time."""
+
+    def __init__(self, label, build, data, batch, seeds, arms, updates, goal,
+                 loss=functional.cross_entropy):
+        self.label, self.build, self.data, self.batch = label, build, data, batch
+        self.seeds, self.arms, self.updates, self.goal = range(seeds), arms, updates, goal
+        self.loss = loss
+
+    def typed(self, dtype):
+        return [array.astype(str(dtype).split(".")[1]) if array.dtype.kind == "f" else array
+                for array in self.data]
+
+    def schedules(self):
+        return [Constant(rate) for rate in np.geomspace(1e-4, 1e-3, self.arms)]
+
+    def network(self, dtype):
+        return self.build().to(dtype)
+
+    def engine(self, dtype, updates):
+        x, y = self.typed(dtype)
+        return sweep(partial(self.network, dtype), x, y, self.schedules(), steps=updates,
+                     batch=self.batch, seeds=self.seeds, loss=self.loss, optimizer=MOMENTUM,
+                     processes=1)
+
+    def loop(self, dtype, updates):
+        x, y = (torch.from_numpy(array) for array in self.typed(dtype))
+        network = models.initialise(self.network(dtype), 0)
+        optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
+        for t in range(updates):
+            if t % (len(x) // self.batch) == 0:
+                order = iter(torch.randperm(len(x)).split(self.batch))
+            picks = next(order)
+            optimizer.param_groups[0]["lr"] = 1e-3
+            optimizer.zero_grad()
+            loss = self.loss(network(x[picks]), y[picks])
+            loss.item()
+            loss.backward()
+            optimizer.step()
+
+    def work(self, dtype):
+        """Floating-point operations of the matrix products of one update."""
+        x, y = (torch.from_numpy(array[:self.batch]) for array in self.typed(dtype))
+        network = self.network(dtype)
+        with FlopCounterMode(display=False) as counter:
+            self.loss(network(x), y).backward()
+        return counter.get_total_flops()
+
+    def memory(self, dtype):
+        x, y = self.typed(dtype)
+        job = _Job.checked(
+            {"network": Player(partial(self.network, dtype), lambda nets, batch, noise:
+                               self.loss(nets["network"](batch[0]), batch[1]), MOMENTUM)},
+            (x, y), [[s] for s in self.schedules()], 1, self.batch, self.seeds, None, None,
+            None, None, "cpu")
+        population = _Population(job, 2)
+        return population.program(_Batches(job, population, [(0, 0)] * 2)).bytes / 2
+
+    def measure(self, dtype, times=5):
+        few, many = self.updates, 3 * self.updates
+        members = len(self.seeds) * self.arms
+        self.loop(dtype, few)
+        loop = statistics.median(cpu(lambda: self.loop(dtype, few)) / few for _ in range(times))
+        short = [cpu(lambda: self.engine(dtype, few)) for _ in range(times)]
+        long = [cpu(lambda: self.engine(dtype, many)) for _ in range(times)]
+        engine = (statistics.median(long) - statistics.median(short)) / (many - few) / members
+        once = statistics.median(short) - engine * few * members
+        return loop, engine, once
+
+
+class Game(Row):
+    """The two networks of a GAN on a ring of eight Gaussians."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        angle = rng.integers(8, size=10_000) * np.pi / 4
+        x = np.stack([np.cos(angle), np.sin(angle)], 1) + 0.02 * rng.normal(size=(10_000, 2))
+        super().__init__("8-Gaussians GAN, 32 wide (64, 64)", None, (x,), 64, 8, 8, 60,
+                         {"f32": 9, "f64": 7})
+        self.g, self.d = partial(models.mlp, 2, 32, 32, 2), partial(models.mlp, 2, 32, 32, 1)
+
+    @staticmethod
+    def d_loss(nets, batch, noise):
+        real, fake = nets["d"](batch[0]), nets["d"](nets["g"](noise).detach())
+        return functional.softplus(-real).mean() + functional.softplus(fake).mean()
+
+    @staticmethod
+    def g_loss(nets, batch, noise):
+        return functional.softplus(-nets["d"](nets["g"](noise))).mean()
+
+    def engine(self, dtype, updates):
+        players = {"d": Player(self.d, self.d_loss, MOMENTUM),
+                   "g": Player(self.g, self.g_loss, MOMENTUM)}
+        return play(players, self.typed(dtype), [[s, s] for s in self.schedules()],
+                    steps=updates, batch=self.batch, seeds=self.seeds, processes=1,
+                    noise=lambda draws: draws.normal(size=(64, 2)))
+
+    def loop(self, dtype, updates):
+        x = torch.from_numpy(self.typed(dtype)[0])
+        nets = {"d": self.d().to(dtype), "g": self.g().to(dtype)}
+        turns = [(self.d_loss, torch.optim.SGD(nets["d"].parameters(), lr=1e-3, momentum=0.9)),
+                 (self.g_loss, torch.optim.SGD(nets["g"].parameters(), lr=1e-3, momentum=0.9))]
+        for _ in range(updates):
+            batch = (x[torch.randint(len(x), (64,))],)
+            for loss_of, optimizer in turns:
+                optimizer.zero_grad()
+                loss = loss_of(nets, batch, torch.randn(64, 2, dtype=dtype))
+                loss.item()
+                loss.backward()
+                optimizer.step()
+
+    def work(self, dtype):
+        nets = {"d": self.d().to(dtype), "g": self.g().to(dtype)}
+        noise = torch.randn(64, 2, dtype=dtype)
+        with FlopCounterMode(display=False) as counter:
+            self.d_loss(nets, (noise,), noise).backward()
+            self.g_loss(nets, (noise,), noise).backward()
+        return counter.get_total_flops()
+
+    def memory(self, dtype):
+        return None
+
+
+def rows():
+    rng = np.random.default_rng(0)
+
+    def classes(*shape, count=10):
+        return rng.normal(size=shape), rng.integers(count, size=shape[0])
+
+    def text(count, time):
+        return rng.integers(65, size=(count, time)), rng.integers(65, size=(count, time))
+    return [
+        Row("MLP 196-64-10 (64, 64)", partial(models.mlp, 196, 64, 10), classes(4096, 196),
+            64, 8, 8, 30, {"f32": 4, "f64": 3}),
+        Row("MLP 40-32-10 (32, 64)", partial(models.mlp, 40, 32, 10), classes(4096, 40),
+            32, 8, 8, 100, {"f32": 10, "f64": 7}),
+        Row("MLP 2-16-2 (32, 256)", partial(models.mlp, 2, 16, 2), classes(4096, 2, count=2),
+            32, 16, 16, 100, {"f32": 35, "f64": 30}),
+        Game(),
+        Row("GRU characters, hidden 64 (16, 32)", partial(models.char_rnn, 65), text(512, 32),
+            16, 8, 4, 8, {"f32": 3, "f64": 3}),
+        Row("Transformer 48 wide (16, 16)", partial(models.transformer, 65), text(512, 32),
+            16, 4, 4, 8, {"f32": 1.5, "f64": 1.5}),
+        Row("CNN 14x14, 8 and 16 channels (32, 16)", cnn, classes(2048, 1, 14, 14),
+            32, 4, 4, 30, {"f32": 1.3, "f64": 1.0}),
+    ]
+
+
+def cnn():
+    nn = torch.nn
+    return nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 16, 3), nn.ReLU(),
+                         nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 10))
+
+
+def table(chosen=None):
+    peaks = {name: peak(dtype) for name, dtype in DTYPES.items()}
+    print("matrix products: " + ", ".join(f"{name} {value / 1e9:.0f} GFLOP/s"
+                                          for name, value in peaks.items()), flush=True)
+    for row in rows():
+        if chosen and chosen not in row.label:
+            continue
+        for name, dtype in DTYPES.items():
+            loop, engine, once = row.measure(dtype)
+            speed = row.work(dtype) / engine
+            memory = row.memory(dtype)
+            print(f"{row.label:38} {name}: loop {1e6 * loop:6.0f} us, engine {1e6 * engine:6.1f} "
+                  f"us an update; ratio {loop / engine:5.1f} (goal {row.goal[name]}); "
+                  f"{speed / 1e9:5.1f} GFLOP/s, {speed / peaks[name]:.0%} of the peak; "
+                  f"{once:.1f} s once" + (f"; {memory / 1e6:.2f} MB a member" if memory else ""),
+                  flush=True)
+
+
+def main():
+    table()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--row")
+    given = parser.parse_args()
+
+    torch.set_num_threads(1)
+    if given.quick:
+        row = rows()[1]
+        loop, engine, _ = row.measure(torch.float32)
+        print(f"{row.label}, float32: loop {1e6 * loop:.0f}, engine {1e6 * engine:.1f} CPU-us "
+              "an update of one member")
+        print(f"ratio: {loop / engine:.1f}")
+    else:
+        table(given.row)

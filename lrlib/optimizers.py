@@ -220,7 +220,7 @@ class RMSprop(Optimizer):
 
     Source:
         Tieleman and Hinton 2012, "Lecture 6.5: RMSprop", Neural networks for machine learning;
-        centred: Graves 2013, arXiv:1308.0850, equations 38 to 45.
+        centred: Graves 2013, arXiv:1308.0850.
     """
 
     smoothing: float = 0.99

@@ -15,6 +15,7 @@ import warnings
 from functools import partial
 
 import torch
+from torch._subclasses import FakeTensorMode
 from torch.func import functionalize
 from torch.fx import Interpreter, Node
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -105,10 +106,12 @@ class Program:
 
 
 @contextlib.contextmanager
-def _without_onednn():
-    """An LSTM is then traced as its formula, not as one opaque call."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")          # about Intel's graphics processors
+def _tracing():
+    # one fake mode for the whole trace instead of one for each operation: half the time
+    context = torch._guards.TracingContext(FakeTensorMode(allow_fallback_kernels=True))
+    with warnings.catch_warnings(), torch.no_grad(), torch._guards.tracing(context):
+        warnings.simplefilter("ignore")          # of oneDNN, about Intel's graphics processors
+        # without oneDNN an LSTM is traced as its formula, not as one opaque call
         with torch.backends.mkldnn.flags(enabled=False):
             yield
 
@@ -118,7 +121,7 @@ def _trace(function, state, inputs):
         new, outputs = function(list(tensors[:len(state)]), list(tensors[len(state):]))
         return [*new, *outputs]
 
-    with torch.no_grad(), _without_onednn():
+    with _tracing():
         module = make_fx(functionalize(flat), decomposition_table=DECOMPOSITIONS)(*state, *inputs)
         graph = module.graph
         graph.eliminate_dead_code()

@@ -21,6 +21,7 @@ import json
 import math
 import os
 import sys
+import threading
 import time
 import uuid
 import zipfile
@@ -32,6 +33,7 @@ from typing import Any
 import joblib
 import numpy as np
 import torch
+from joblib.parallel import get_active_backend
 from torch.func import functional_call, grad_and_value, vmap
 from torch.nn import functional
 from tqdm import tqdm
@@ -47,6 +49,7 @@ __all__ = ["Player", "Sweep", "Interrupted", "sweep", "play"]
 NEAR, ROOM = 8e6, 64e6      # bytes of a population that stay near the processor; that it may take
 CALLS = 40             # operations a step for each member: calling them then costs little
 PAYS = 10.0            # seconds of remaining work from which a second process pays
+SAVING = 10            # times what it takes to store all results, before that is done again
 TRIES = 3              # times a piece of work is given to workers that die
 VERSION = 1
 
@@ -275,8 +278,8 @@ def sweep(build, x, y, schedules, *, steps, batch, seeds=range(8), optimizer=Non
             where batching does not pay.  It changes the speed, not the results.
         processes: how many work at a time, 1 or more.  None: what `joblib.parallel_config` says
             around the call; without it all cores, once the rest of the work takes seconds.
-        store: None, or a path: each finished piece is kept there, and an equal call goes on
-            from it.
+        store: None, or a path: what is finished is kept there, at the latest when the call ends,
+            and an equal call goes on from it.
         device: where the members live, as torch names it.
 
     Returns:
@@ -305,8 +308,8 @@ def sweep(build, x, y, schedules, *, steps, batch, seeds=range(8), optimizer=Non
         True
 
     Notes:
-        The members of a network with convolutions are trained one after another: a batched
-        convolution is a grouped one, which is slower on a CPU.
+        Larger networks with convolutions are trained one after another: a batched convolution
+        is a grouped one, which pays on a CPU only while it is small.
     """
     def supervised(networks, batch, noise):
         inputs, targets = batch
@@ -501,7 +504,7 @@ class _Population:
             for key, value in self.networks[name].named_parameters():
                 state = [value.detach(), *player.optimizer.start(value.detach())]
                 self.slots[name, key] = slice(len(self.state), len(self.state) + len(state))
-                self.state += [s.expand(size, *s.shape).clone() for s in state]
+                self.state += [_stacked(s, size) for s in state]
         self.rates = [torch.zeros(size, dtype=torch.float64, device=job.device)
                       for _ in job.players]
         self.time = torch.ones((), dtype=torch.float64, device=job.device)
@@ -576,6 +579,13 @@ class _Population:
             for key, value in net.named_parameters():
                 value.data.copy_(self.parameter(name, key)[row])
         return self.job.measure(self.eval)
+
+
+def _stacked(tensor, size):
+    """`size` copies of a tensor, each laid out as the tensor is (channels last, say)."""
+    stack = torch.empty_strided((size, *tensor.shape), (tensor.numel(), *tensor.stride()),
+                                dtype=tensor.dtype, device=tensor.device)
+    return stack.copy_(tensor)
 
 
 def _taking_inputs(call):
@@ -743,9 +753,9 @@ def _take_in(found, job, members, piece):
     flat(found.done)[where] = True
 
 
-def _fingerprint(job, code):
+def _fingerprint(job, shape, code):
     said = {"version": VERSION, "schedules": [[s.to_dict() for s in arm] for arm in job.schedules],
-            "seeds": job.seeds, "steps": job.steps, "batch": job.batch,
+            "shape": shape, "seeds": job.seeds, "steps": job.steps, "batch": job.batch,
             "checks": job.checks.tolist(), "players": list(job.players), "step": code,
             "measures": job.measure is not None}
     digest = hashlib.sha256(json.dumps(said).encode())
@@ -761,8 +771,8 @@ def _trial(job):
     batches = _Batches(job, population, [(0, job.seeds[0])] * 2)
     program = population.program(batches)
     size, calls = program.bytes / 2, len(program.operations)
-    if any("convolution" in name for name in program.operations):
-        return 1, program.code
+    if any("convolution" in name for name in program.operations):     # batched: a grouped one
+        return max(1, int(NEAR / 2 / size)), program.code
     return max(1, int(min(ROOM / size, max(NEAR / size, calls / CALLS)))), program.code
 
 
@@ -773,44 +783,60 @@ def _resumed(found, store):
     if kept.fingerprint != found.fingerprint:
         raise ValueError(f"{store} holds another experiment: fingerprint {found.fingerprint} "
                          f"expected, {kept.fingerprint} found")
-    return kept
+    if kept.losses.shape != found.losses.shape:     # what `sweep` returned has no axis of players
+        raise ValueError(f"{store} holds a saved result, not a store: losses of shape "
+                         f"{kept.losses.shape}, expected {found.losses.shape}")
+    return replace(kept, axes=found.axes)
 
 
 def _spread(job, found, together, processes, store):
     """Cuts the members into pieces, has them trained, and puts the results in their places."""
     if together is not None:
         together = _whole("together", together)
-    if processes is not None:
-        processes = _whole("processes", processes)
+    workers = _workers() if processes is None else _whole("processes", processes)
     best, code = _trial(job)
-    found = _resumed(replace(found, fingerprint=_fingerprint(job, code)), store)
+    fingerprint = _fingerprint(job, found.schedules.shape, code)
+    found = _resumed(replace(found, fingerprint=fingerprint), store)
     together = best if together is None else together
     index = {seed: i for i, seed in enumerate(job.seeds)}
     done = found.done.reshape(len(job.schedules), -1)
     todo = [(arm, seed) for arm, seed in job.members() if not done[arm, index[seed]]]
-    pieces = _even(todo, together, processes)
+    pieces = _even(todo, together, workers or 1)
+    saved = cost = 0.0
     with tqdm(total=len(todo), desc="members", leave=False, disable=not _watched()) as bar:
         try:
-            for members, piece in _trained(job, pieces, processes):
+            for members, piece in _trained(job, pieces, workers):
                 _take_in(found, job, members, piece)
-                if store is not None:
-                    found.save(store)
                 bar.update(len(members))
+                start = time.perf_counter()
+                if store is not None and start - saved > SAVING * cost:
+                    found.save(store)
+                    saved = time.perf_counter()
+                    cost = saved - start
         except KeyboardInterrupt:
             raise Interrupted(_one_player(found) if list(job.players) == ["network"] else found) \
                 from None
+        finally:
+            if store is not None and todo:
+                found.save(store)
     return found
 
 
-def _even(members, together, processes):
-    """Pieces of at most `together` members, as equal as can be."""
+def _even(members, together, workers):
+    """Pieces of at most `together` members, as equal as can be, as many for each worker."""
     if not members:
         return []
-    count = math.ceil(len(members) / together)
-    if processes is not None:                       # each process gets as many pieces
-        count = min(len(members), processes * math.ceil(count / processes))
-    size = math.ceil(len(members) / count)
+    count = workers * math.ceil(len(members) / together / workers)
+    size = math.ceil(len(members) / min(len(members), count))
     return [members[i:i + size] for i in range(0, len(members), size)]
+
+
+def _workers():
+    """How many `joblib.parallel_config` asks for; None where it says nothing."""
+    backend, count = get_active_backend()
+    if count is None and type(backend).__module__ != "joblib._parallel_backends":
+        count = -1                                  # an engine that was chosen, dask or ray: all
+    return None if count is None else backend.effective_n_jobs(count)
 
 
 def _watched():
@@ -819,18 +845,18 @@ def _watched():
     return sys.stderr.isatty() or ("ipykernel" in sys.modules and not executed)
 
 
-def _trained(job, pieces, processes):
+def _trained(job, pieces, workers):
     """(members, result) of each piece as it is finished."""
     if not pieces:
         return
     size = len(pieces[0])
-    workers = processes or joblib.effective_n_jobs(None)
-    if processes is None and workers == 1 and len(pieces) > 1:
+    if workers is None:
         start = time.perf_counter()
         yield pieces[0], _result(*_piece(job, pieces[0], size))
         rest = (time.perf_counter() - start) * (len(pieces) - 1)
         pieces = pieces[1:]
-        workers = min(joblib.cpu_count(), len(pieces)) if rest > PAYS else 1
+        alone = rest < PAYS or get_active_backend()[0].supports_sharedmem   # in a worker itself
+        workers = 1 if alone else min(joblib.cpu_count(), len(pieces))
     if workers == 1:
         for members in pieces:
             yield members, _result(*_piece(job, members, size))
@@ -867,13 +893,23 @@ def _trained_by_workers(job, pieces, size, workers):
 
 
 def _numbered(i, job, members, size):
-    return i, *_piece(job, members, size)
+    with _TURN:
+        return i, *_piece(job, members, size)
+
+
+_TURN = threading.RLock()    # tracing and the populations belong to a process, not to a thread
 
 
 def _parallel(workers, tasks):
-    """Results as they come, where the backend can do that."""
+    """Results as they come or, where the backend cannot do that, after each round of tasks."""
     try:
-        run = joblib.Parallel(workers, return_as="generator_unordered", mmap_mode="c")
+        parallel = joblib.Parallel(workers, return_as="generator_unordered", mmap_mode="c")
     except ValueError:
-        run = joblib.Parallel(workers, mmap_mode="c")
-    return run(tasks)
+        return _rounds(joblib.Parallel(workers, mmap_mode="c"), workers, tasks)
+    return parallel(tasks)
+
+
+def _rounds(parallel, workers, tasks):
+    with parallel as run:                           # the workers live through all rounds
+        for i in range(0, len(tasks), workers):
+            yield from run(tasks[i:i + workers])

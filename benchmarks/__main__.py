@@ -1,9 +1,10 @@
 """Prints every figure: python -m benchmarks, or some: python -m benchmarks core book."""
 import sys
 
-from . import book, core, mnist, precision
+from . import book, core, mnist, precision, sweep
 
-PARTS = {"core": core, "precision": precision, "book": book, "mnist": mnist}
+PARTS = {"core": core, "precision": precision, "book": book, "mnist": mnist,
+         "sweep": sweep}
 
 if __name__ == "__main__":
     unknown = set(sys.argv[1:]) - set(PARTS)

@@ -12,12 +12,27 @@ import statistics
 import time
 from functools import partial
 
+import joblib
 import numpy as np
 import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from lrlib import Constant, models
+from lrlib import (
+    REX,
+    Constant,
+    Cosine,
+    Exponential,
+    InverseTime,
+    Linear,
+    Polynomial,
+    data,
+    models,
+    multi_step,
+    one_cycle,
+    train,
+    wsd,
+)
 from lrlib.optimizers import SGD
 from lrlib.sweep import Player, _Batches, _Job, _Population, play, sweep
 
@@ -218,16 +233,133 @@ def table(chosen=None):
                   flush=True)
 
 
+def whole():
+    """400 networks: ten schedules at five rates with eight seeds, as a chapter trains them."""
+    steps = 800
+    shapes = [Constant(1), Linear(1, 0, steps), Cosine(1, 0, steps), Polynomial(1, 0, steps, 2),
+              REX(1, 0, steps), Exponential(1, 0.01, steps), InverseTime(1, 9, steps),
+              multi_step(1, 0.1, [400, 600]), one_cycle(1, steps), wsd(1, steps, 80, 200)]
+    for name, goal in (("float32", 30), ("float64", 55)):
+        images = data.fashion_mnist(dtype=name)
+        x = data.pool(images.x_train).reshape(-1, 196)
+        x_test = data.pool(images.x_test).reshape(-1, 196)
+        seconds = cpu(lambda x=x, x_test=x_test, images=images: sweep(
+            partial(models.mlp, 196, 64, 10), x, images.y_train,
+            [[rate * shape for rate in (0.01, 0.02, 0.05, 0.1, 0.2)] for shape in shapes],
+            steps=steps, batch=64, processes=1,
+            measure=train.scores(test=(x_test, images.y_test))))
+        print(f"400 MLPs 196-64-10, {steps} updates, {name}: {seconds:.0f} CPU-s ({goal} at most)",
+              flush=True)
+
+
+# What a user would pick instead ------------------------------------------------------------------
+
+def wall(task):
+    start = time.perf_counter()
+    task()
+    return time.perf_counter() - start
+
+
+def two_processes():
+    """Wall time of two processes against one loop, where batching itself wins little."""
+    row = rows()[-1]
+    members = len(row.seeds) * row.arms
+    for name, dtype in DTYPES.items():
+        updates = 400
+        one = wall(lambda dtype=dtype, updates=updates: row.loop(dtype, updates)) * members
+        x, y = row.typed(dtype)
+        two = wall(lambda dtype=dtype, x=x, y=y, updates=updates: sweep(
+            partial(row.network, dtype), x, y, row.schedules(), steps=updates, batch=row.batch,
+            seeds=row.seeds, processes=2))
+        loops = wall(lambda dtype=dtype, updates=updates: joblib.Parallel(2)(
+            joblib.delayed(row.loop)(dtype, updates) for _ in range(members)))
+        print(f"{row.label}, {name}, {updates} updates, wall time: the loop {one:.1f} s; joblib over "
+              f"the loop, 2 processes, {loops:.1f} s; the engine, 2 processes, {two:.1f} s; "
+              f"ratio: {one / two:.1f} (goal 1.7)", flush=True)
+
+
+def jax_updates(row, updates):
+    """The same members in JAX: vmap over members, scan over updates, compiled once."""
+    import jax
+    import jax.numpy as jnp
+    x, y = (jnp.asarray(array) for array in row.typed(torch.float32))
+    members = len(row.seeds) * row.arms
+    rng = np.random.default_rng(0)
+    widths = [(40, 32), (32, 10)]
+    params = [(jnp.asarray(rng.normal(size=(members, *w)) / np.sqrt(w[0]), jnp.float32),
+               jnp.zeros((members, w[1]), jnp.float32)) for w in widths]
+    velocity = jax.tree.map(jnp.zeros_like, params)
+    picks = jnp.asarray(rng.integers(len(x), size=(updates, members, row.batch)))
+    rates = jnp.full((updates, members), 1e-3, jnp.float32)
+
+    def loss(params, x, y):
+        (w, b), (w2, b2) = params
+        logits = jnp.maximum(x @ w + b, 0) @ w2 + b2
+        return -jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], 1).mean()
+
+    def member(params, velocity, picks, rate):
+        value, gradient = jax.value_and_grad(loss)(params, x[picks], y[picks])
+        velocity = jax.tree.map(lambda v, g: 0.9 * v + g, velocity, gradient)
+        return jax.tree.map(lambda p, v: p - rate * v, params, velocity), velocity, value
+
+    @jax.jit
+    def run(params, velocity, picks, rates):
+        def step(carry, given):
+            *carry, value = jax.vmap(member)(*carry, *given)
+            return tuple(carry), value
+        return jax.lax.scan(step, (params, velocity), (picks, rates))
+    return lambda: jax.block_until_ready(run(params, velocity, picks, rates))
+
+
+def ray_tune(row, updates):
+    """The same members as trials of Ray Tune, each the plain loop."""
+    from ray import tune
+
+    def trial(config):
+        torch.set_num_threads(1)
+        row.loop(torch.float32, updates)
+        tune.report({"done": 1})
+    return tune.Tuner(
+        tune.with_resources(trial, {"cpu": 1}),
+        param_space={"seed": tune.grid_search(list(row.seeds)),
+                     "rate": tune.grid_search(list(np.geomspace(1e-4, 1e-3, row.arms)))},
+        run_config=tune.RunConfig(verbose=0)).fit
+
+
+def instead():
+    row, updates = rows()[1], 1_000
+    members = len(row.seeds) * row.arms
+    x, y = row.typed(torch.float32)
+    engine = wall(lambda: sweep(partial(row.network, torch.float32), x, y, row.schedules(),
+                                steps=updates, batch=row.batch, seeds=row.seeds, processes=1))
+    loops = wall(lambda: joblib.Parallel(2)(
+        joblib.delayed(row.loop)(torch.float32, updates) for _ in range(members)))
+    task = jax_updates(row, updates)
+    first, later = wall(task), cpu(task)
+    import ray
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    tuned = wall(ray_tune(row, updates))
+    ray.shutdown()
+    print(f"{row.label}, float32, {updates} updates, wall time: the engine, 1 process, "
+          f"{engine:.1f} s; joblib over the loop, 2 processes, {loops:.1f} s "
+          f"({loops / engine:.0f} times); Ray Tune over the loop, 2 processes, {tuned:.1f} s "
+          f"({tuned / engine:.0f} times); JAX vmap, jit and scan, {first:.1f} s with compiling, "
+          f"again {later:.1f} CPU-s ({later / engine:.1f} times)", flush=True)
+
+
 def main():
+    torch.set_num_threads(1)
     table()
+    whole()
+    two_processes()
+    instead()
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--row")
+    parser = argparse.ArgumentParser(description="The engine of sweeps against other ways.")
+    parser.add_argument("--quick", action="store_true", help="one row; the last line is its ratio")
+    parser.add_argument("--row", help="only the rows whose label contains this")
     given = parser.parse_args()
-
     torch.set_num_threads(1)
     if given.quick:
         row = rows()[1]
@@ -235,5 +367,7 @@ if __name__ == "__main__":
         print(f"{row.label}, float32: loop {1e6 * loop:.0f}, engine {1e6 * engine:.1f} CPU-us "
               "an update of one member")
         print(f"ratio: {loop / engine:.1f}")
-    else:
+    elif given.row:
         table(given.row)
+    else:
+        main()

@@ -5,7 +5,8 @@
 0.1
 
 `import lrlib` loads NumPy only.  The rest is imported by name: `lrlib.for_torch`,
-`lrlib.for_keras`, `lrlib.data`, `lrlib.models`, `lrlib.train`, `lrlib.plot`, `lrlib.repro`,
+`lrlib.for_keras`, `lrlib.data`, `lrlib.models`, `lrlib.optimizers`, `lrlib.train`,
+`lrlib.program`, `lrlib.sweep`, `lrlib.finder`, `lrlib.feedback`, `lrlib.plot`, `lrlib.repro`,
 `lrlib.stats`, `lrlib.evidence`.
 """
 from .schedules import *  # noqa: F403

@@ -33,9 +33,11 @@ HIDDEN_VIEWS = {aten._unsafe_view.default}
 SAME = {aten._unsafe_view.default, aten.view.default, aten.expand.default, aten.alias.default,
         aten.detach.default, aten._to_copy.default, aten.permute.default}
 # torch's own functions take half the time of `torch.ops` to be called
-DIRECT = {aten.add, aten.sub, aten.mul, aten.div, aten.addcmul, aten.addcdiv, aten.bmm,
-          aten.baddbmm, aten.sum, aten.mean, aten.amax, aten.exp, aten.log, aten.neg, aten.tanh,
-          aten.sigmoid, aten.cat, aten.stack, aten.pow, aten.sqrt, aten.gather}
+DIRECT = {aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor, aten.mul.Scalar, aten.div.Tensor,
+          aten.addcmul.default, aten.addcdiv.default, aten.bmm.default, aten.baddbmm.default,
+          aten.sum.dim_IntList, aten.mean.dim, aten.amax.default, aten.exp.default,
+          aten.log.default, aten.neg.default, aten.tanh.default, aten.sigmoid.default,
+          aten.cat.default, aten.stack.default, aten.gather.default}
 
 
 def _log_softmax(x, dim, half_to_float):
@@ -96,7 +98,7 @@ class Program:
     def __init__(self, function, state, inputs):
         self.state, self.inputs = list(state), list(inputs)
         graph_module = _trace(function, self.state, self.inputs)
-        self.code = str(graph_module.graph)
+        self.code = _code(graph_module)
         _check(graph_module.graph, self.state)
         _Layout(self, graph_module)
 
@@ -119,10 +121,17 @@ def _tracing():
 def _trace(function, state, inputs):
     def flat(*tensors):
         new, outputs = function(list(tensors[:len(state)]), list(tensors[len(state):]))
+        if len(new) != len(state):
+            raise ValueError(f"a step must return {len(state)} state tensors, got {len(new)}")
         return [*new, *outputs]
 
     with _tracing():
-        module = make_fx(functionalize(flat), decomposition_table=DECOMPOSITIONS)(*state, *inputs)
+        trial = [tensor.clone() for tensor in [*state, *inputs]]
+        versions = [tensor._version for tensor in trial]
+        module = make_fx(functionalize(flat), decomposition_table=DECOMPOSITIONS)(*trial)
+        for i, (tensor, version) in enumerate(zip(trial, versions, strict=True)):
+            if tensor._version != version:
+                raise ValueError(f"a step changes its argument {i} in place; it must be pure")
         graph = module.graph
         graph.eliminate_dead_code()
         _Record(module).run(*state, *inputs)
@@ -131,6 +140,13 @@ def _trace(function, state, inputs):
             graph.eliminate_dead_code()
         _Record(module).run(*state, *inputs)     # fused operations may lay out memory anew
     return module
+
+
+def _code(module):
+    """The graph as text, with the constants in it."""
+    constants = [getattr(module, node.target) for node in module.graph.nodes
+                 if node.op == "get_attr"]
+    return f"{module.graph} {[constant.tolist() for constant in constants]}"
 
 
 class _Record(Interpreter):
@@ -245,8 +261,7 @@ def _check(graph, state):
             if torch.Tag.nondeterministic_seeded in node.target.tags:
                 raise ValueError(f"{node.target} draws random numbers; a step must be given them")
             if node.target._schema.is_mutable:
-                raise ValueError(f"{node.target} changes its argument in a way that cannot be "
-                                 "traced")
+                raise ValueError(f"{node.target} changes its argument; a step must be pure")
     new = _outputs(graph)[:len(state)]
     for i, (before, after) in enumerate(zip(state, new, strict=True)):
         form = (tuple(before.shape), before.dtype)
@@ -309,7 +324,7 @@ class _Layout:
         # the last node is the output, so what leaves the program lives to the end
         new = _outputs(self.module.graph)[:len(self.old)]
         self.successor = {after: before for before, after in zip(self.old, new, strict=True)
-                          if self.group[after] is after}
+                          if self.group[after] is after and after.op == "call_function"}
         for after in self.successor:
             self.last.pop(after, None)
         for index, node in enumerate(self.nodes[:-1]):
@@ -356,6 +371,8 @@ class _Layout:
                 dying = set()
             memory = [None if form is None else self._take(form) for form in forms]
             self.owned[node] = [flat for flat in memory if flat is not None]
+            if node in self.successor:               # copied over the old state at the end
+                self.last[node] = len(self.nodes)
             places = [None if form is None else flat.as_strided(*form[:2])
                       for flat, form in zip(memory, forms, strict=True)]
             self._free(dying)
@@ -407,14 +424,18 @@ class _Layout:
         variant = _out_variant(node.target)
         if variant is not None and None not in places:
             overload, out = variant
-            packet = node.target.overloadpacket
-            if packet in DIRECT:
-                overload = getattr(torch, packet.__name__)
+            if node.target in DIRECT:
+                overload = getattr(torch, node.target.overloadpacket.__name__)
             return partial(overload, *args, **kwargs, **dict(zip(out, places, strict=True)))
         return partial(_copying, node.target, args, kwargs, places)
 
     def _finish(self):
         outputs = _outputs(self.module.graph)
+        for node in outputs[len(self.old):]:           # an old state goes out before it is lost
+            if self.group[node] in self.old:
+                place = torch.empty_like(self.values[node])
+                self._copy(place, self.values[node])
+                self.values[node] = place
         new = [self.values[node] for node in outputs[:len(self.old)]]
         late = [(before, after) for before, after in zip(self.program.state, new, strict=True)
                 if before is not after]

@@ -24,6 +24,7 @@ import sys
 import threading
 import time
 import uuid
+import warnings
 import zipfile
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -855,7 +856,8 @@ def _trained(job, pieces, workers):
         yield pieces[0], _result(*_piece(job, pieces[0], size))
         rest = (time.perf_counter() - start) * (len(pieces) - 1)
         pieces = pieces[1:]
-        alone = rest < PAYS or get_active_backend()[0].supports_sharedmem   # in a worker itself
+        inside = getattr(get_active_backend()[0], "supports_sharedmem", False)      # a worker
+        alone = rest < PAYS or inside
         workers = 1 if alone else min(joblib.cpu_count(), len(pieces))
     if workers == 1:
         for members in pieces:
@@ -873,27 +875,34 @@ def _result(found, error):
 def _trained_by_workers(job, pieces, size, workers):
     left = dict(enumerate(pieces))
     for attempt in range(1, TRIES + 1):
-        tasks = [joblib.delayed(_numbered)(i, job, members, size) for i, members in left.items()]
-        wrong = None
-        try:
-            for i, found, wrong in _parallel(workers, tasks):
-                if wrong is not None:
-                    break
-                yield left.pop(i), found
-        except Exception as error:      # of the workers: what is wrong in a piece comes as a value
-            dead = error
-        if wrong is not None:
-            raise wrong
+        # the last time one by one: a piece that kills its worker then harms no other
+        rounds = [list(left)] if attempt < TRIES else [[i] for i in left]
+        for numbers in rounds:
+            results = _parallel(workers, [joblib.delayed(_numbered)(i, job, left[i], size)
+                                          for i in numbers])
+            wrong = None
+            try:
+                for i, found, wrong in results:
+                    if wrong is not None:
+                        break
+                    yield left.pop(i), found
+            except Exception as error:  # of the workers: what is wrong in a piece comes as a value
+                dead = error
+            if wrong is not None:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")      # that the other pieces are cancelled
+                    results.close()
+                raise wrong
         if not left:
             return
-        if attempt == TRIES:
-            members = [member for piece in left.values() for member in piece]
-            raise RuntimeError(f"workers died {TRIES} times; not trained are the (schedule, seed) "
-                               f"{members}") from dead
+    members = [member for piece in left.values() for member in piece]
+    raise RuntimeError(f"workers died {TRIES} times; not trained are the (schedule, seed) "
+                       f"{members}") from dead
 
 
 def _numbered(i, job, members, size):
     with _TURN:
+        tqdm.set_lock(_TURN)     # torch makes a bar: its semaphore would outlive a killed worker
         return i, *_piece(job, members, size)
 
 

@@ -1,0 +1,74 @@
+"""Every page in a real browser: light and dark, on a desk and on a phone."""
+import functools
+import http.server
+import os
+import re
+import shutil
+import threading
+
+import pytest
+import rules
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+from test_book import build  # noqa: F401  (a fixture)
+
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WIDTHS = {"desk": (1280, 900), "phone": (390, 844)}
+TOC = (rules.ROOT / "_toc.yml").read_text()
+PAGES = [*re.findall(r"(?:file|root): (\S+)", TOC), "search"]
+# the browser makes no calls of its own, and root may run it
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(build):  # noqa: F811
+    server = http.server.ThreadingHTTPServer(
+        ("localhost", 0), functools.partial(Quiet, directory=str(build[0])))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://localhost:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        pytest.fail("these tests need Chromium: apt-get install chromium, or say where it is "
+                    "in CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_page(browser, address, name, scheme, width):
+    size = dict(zip(("width", "height"), WIDTHS[width], strict=True))
+    with browser.new_context(color_scheme=scheme, viewport=size) as context:
+        page = context.new_page()
+        errors, asked = [], []
+        page.on("console", lambda message: errors.append(message.text)
+                if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("response", lambda answer: errors.append(f"{answer.status} {answer.url}")
+                if answer.status >= 400 else None)
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{address}/{name}.html", wait_until="load")
+        assert page.evaluate("document.documentElement.dataset.theme") == scheme
+        for fold in page.query_selector_all("details:not([open]) > summary"):
+            fold.evaluate("fold => { fold.parentElement.open = true }")
+        found = Axe().run(page, options={"runOnly": {"type": "tag", "values": WCAG},
+                                         "resultTypes": ["violations"], "preload": False})
+        assert [(rule["id"], rule["nodes"][0]["html"][:160])
+                for rule in found.response["violations"]] == []
+        assert errors == []
+        assert [url for url in asked if not url.startswith((address, "data:"))] == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]

@@ -31,7 +31,7 @@ FACTORIES = {aten.ones_like, aten.zeros_like, aten.full_like, aten.scalar_tensor
 # a result with the same memory, though the schema does not say so
 HIDDEN_VIEWS = {aten._unsafe_view.default}
 SAME = {aten._unsafe_view.default, aten.view.default, aten.expand.default, aten.alias.default,
-        aten.detach.default, aten._to_copy.default, aten.permute.default}
+        aten.detach.default, aten._to_copy.default, aten.permute.default, aten.clone.default}
 # torch's own functions take half the time of `torch.ops` to be called
 DIRECT = {aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor, aten.mul.Scalar, aten.div.Tensor,
           aten.addcmul.default, aten.addcdiv.default, aten.bmm.default, aten.baddbmm.default,
@@ -210,7 +210,7 @@ def _is_number(value, number):
 
 
 def _fused(graph, node):
-    """a + b*c, a + b/c and a + b@c each as one operation."""
+    """a + b*c, a + b/c, a + b@c and a + -b each as one operation."""
     if not _calls(node, aten.add.Tensor, aten.sub.Tensor) or node.kwargs:
         return None
     plus = node.target is aten.add.Tensor
@@ -230,6 +230,8 @@ def _fused(graph, node):
 
 
 def _fused_call(whole, product, sign):
+    if _calls(product, aten.neg.default) and sign == 1:
+        return aten.sub.Tensor, (whole, product.args[0]), {}
     if _calls(product, aten.mul.Tensor, aten.mul.Scalar):
         a, b = product.args
         if isinstance(b, Node):

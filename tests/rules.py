@@ -23,7 +23,9 @@ PARTS = ["The question", "Predict", "Theory", "In code", "Experiment", "Verdict"
 CLAIMS = {
     "principles/decay": {"C01", "C02", "C03", "C04", "C54"},
     "principles/step_size": {"C07", "C08", "C47", "C59"},
+    "principles/noise": {"C01", "C02", "C29"},
     "principles/bound": {"C12", "C46"},
+    "principles/gradients": {"C05", "C06", "C09", "C51"},
     "principles/overfitting": {"C03", "C17", "C29"},
     "cases/digits_cnn": {"C19", "C25"},
 }

@@ -453,7 +453,7 @@
   // A call or a list on one line, or with each part on its own.
   function wrap(text) {
     const open = text.search(/[([]/), found = [""];
-    if (text.length <= 72 || open < 0) return text;
+    if (text.length <= 64 || open < 0) return text;
     const [, each, loop] = text.match(/^(.*?\)) (for .*)$/) ?? [];
     if (loop && each.split(/[([]/).length === each.split(/[)\]]/).length) {
       return `${wrap(each)}\n${loop}`;
@@ -461,6 +461,7 @@
     let depth = 0;
     for (const sign of text.slice(open + 1, -1)) {
       depth += "([".includes(sign) - ")]".includes(sign);
+      if (depth < 0) return text;                        // it does not end what it opens
       if (sign === "," && depth === 0) found.push("");
       else found[found.length - 1] += sign;
     }
@@ -625,8 +626,10 @@ scheduler = ${wrap(all.length === 1 ? all[0]
 
   function inKeras(s, run) {
     const name = named(s);
-    const own = KERAS[lead(s) ? name === "Cosine" && "warmed"
-      : name === "sgdr" && s.factor < 1 && s.end > 0 ? "" : name];     // its floor does not shrink
+    // Keras' floor does not shrink, and it finds a late cycle by a logarithm, one update off.
+    const unable = name === "sgdr" && ((s.factor < 1 && s.end > 0)
+      || (s.growth > 1 && restarts(s, run).length > 12));
+    const own = !unable && KERAS[lead(s) ? name === "Cosine" && "warmed" : name];
     const foot = "optimizer = keras.optimizers.SGD(learning_rate=schedule)";
     if (s.kind === "Constant" && !lead(s)) {
       return `import keras\n\nschedule = ${float(s.rate)}  # a number will do\n${foot}`;
@@ -691,7 +694,7 @@ ${foot}`;
 
   // optax's own schedule, if it can do this one over this run.
   function optaxOwn(s, run) {
-    const able = { sgdr: s.steps && restarts({ growth: 1, ...s }, run).length <= 30,
+    const able = { sgdr: s.steps && restarts({ growth: 1, ...s }, run).length <= 12,
                    one_cycle: s.end > 0 && Math.floor(s.warmup / s.steps * s.steps) === s.warmup
                  }[named(s)] ?? true;
     const own = able && OPTAX[named(s)];
@@ -740,20 +743,21 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
     factor: "Factor", power: "Power", shift: "Shift (updates)", growth: "Growth of the cycles",
     width: "Width of the model", scale: "Scale", cooldown: "Cooldown (updates)",
     warmup: "Warm-up (updates)", warmup_start: "Warm-up from", staircase: "Staircase",
-    mode: "Mode", shape: "Shape of the cooldown", inner: "Ramp", rates: "Rate",
-    boundaries: "Change at update", milestones: "Milestone",
+    mode: "Mode", shape: "Shape of the cooldown", inner: "Ramp", rates: "Rate #",
+    boundaries: "Change # (update)", milestones: "Milestone # (update)",
   };
   const COLUMNS = ["Curve", "First", "Highest", "Last", "Area", "Half-life", "Updates"];
-  const digits = (x, n = 3) => String(Number(x.toPrecision(n)));
+  const digits = (x, n = 3) => (x > 0 && x < 1e-3 ? x.toExponential(n - 1).replace(/\.?0*e/, "e")
+    : String(Number(x.toPrecision(n))));
   const title = (s) => `${s.kind}(${fields(s).filter((f) => KINDS[s.kind].own || !f.startsWith("warmup"))
     .map((f) => [s[f]].flat().join(" ")).join(", ")})${lead(s) ? `, warm-up ${lead(s)}` : ""}`;
 
   // The slider of a number: its attributes, its place for a value, the value at a place.
-  function slider({ low, whole, log, step, time }, [least, most], run) {
+  function slider({ low, log, step, time }, [least, most], run) {
     if (log) {
       const min = Math.log10(log);
-      return { min, max: Math.log10(most), step: 0.01, to: (x) => Math.log10(Math.max(x, log)),
-               from: (at) => (at <= min ? low : Number((10 ** at).toPrecision(whole ? 3 : 2))) };
+      return { min, max: Math.log10(most), step: 0.05, to: (x) => Math.log10(Math.max(x, log)),
+               from: (at) => (at <= min ? low : Number((10 ** at).toPrecision(2))) };
     }
     return { min: step ? 0 : least, max: time ? Math.min(most, Math.max(run, least + 1)) : most,
              step: step ?? 1, to: (x) => x, from: (at) => at };
@@ -786,7 +790,7 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
   }
 
   const row = (id, label, input) =>
-    `<div class="row" data-row="${id}"><label for="lrd-${id}">${label}</label>${input}</div>`;
+    `<div class="entry" data-row="${id}"><label for="lrd-${id}">${label}</label>${input}</div>`;
   const option = (value) => `<option>${value}</option>`;
   function control(id, label, { choices, flag }) {
     const same = `id="lrd-${id}" data-field="${id}"`;
@@ -823,7 +827,7 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
         <div class="bar"><div role="tablist" aria-label="Code for">${Object.entries(TABS).map(([tab, text]) =>
           button("tab", text, `role="tab" id="lrd-${tab}" data-tab="${tab}" aria-controls="lrd-code"`)).join("")}</div>
           ${button("copy", "Copy the code")}</div>
-        <div role="tabpanel" id="lrd-code"><pre tabindex="0"><code></code></pre></div>`;
+        <div role="tabpanel" id="lrd-code" tabindex="0"><pre><code></code></pre></div>`;
       this.find = (selector) => this.querySelector(selector);
       this.svg = this.find(".chart");
       this.known = new Map();                            // rates that were computed
@@ -831,7 +835,6 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
       this.addEventListener("change", ({ target }) => this.enter(target, true));
       this.addEventListener("click", ({ target }) => this.click(target));
       this.addEventListener("keydown", (event) => this.press(event));
-      this.addEventListener("focusin", () => this.draw());
       this.svg.addEventListener("pointerdown", (event) => this.grab(event));
       addEventListener("hashchange", () => this.read());
       this.state = start();
@@ -1006,7 +1009,7 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
         this.built = `${s.kind} ${ids}`;
         this.find(".own").innerHTML = ids.map((id) => {
           const [field, i] = id.split("-");
-          return control(id, LABELS[field] + (i ? ` ${Number(i) + 1}` : ""), spec(s.kind, field));
+          return control(id, LABELS[field].replace("#", Number(i) + 1), spec(s.kind, field));
         }).join("");
       }
       for (const id of ["run", ...ids]) {
@@ -1031,7 +1034,7 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
     draw() {
       const { schedules, run, log } = this.state;
       const wide = this.svg.clientWidth, high = Math.round(Math.min(Math.max(wide / 2, 210), 330));
-      const left = 58, right = 16, up = 14, down = 40;
+      const left = 58, right = 28, up = 14, down = 40;
       const curves = schedules.map((s) => this.ratesOf(s));
       if (!this.held) {
         let top = 0, bottom = Infinity;
@@ -1041,7 +1044,7 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
             if (rate > 0 && rate < bottom) bottom = rate;
           }
         }
-        this.top = (top || 1) * (log ? 2 : 1.12);
+        this.top = (top || 1) * (log ? 2 : 1.2);
         this.bottom = Math.max(Math.min(bottom, this.top / 10) / 1.5, this.top * 1e-6);
       }
       const { top, bottom } = this;
@@ -1060,7 +1063,7 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
       this.find(".grid").innerHTML = ticks(bottom, top, 5, log).map((rate) =>
         `<path d="M${left} ${y(rate)}H${wide - right}"/><text class="rate" x="${left - 8}"
         y="${y(rate) + 4}">${digits(rate, 2)}</text>`).join("")
-        + ticks(0, run, wide / 110, false).map((t) =>
+        + ticks(0, run, wide / 90, false).map((t) =>
           `<text x="${x(t)}" y="${high - down + 18}">${digits(t, 6)}</text>`).join("")
         + `<text x="${x(run / 2)}" y="${high - 4}">update</text>`;
       this.find(".curves").innerHTML = curves.map((all, i) =>
@@ -1083,7 +1086,7 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
           one = box.lastChild;
         }
         one.setAttribute("transform", `translate(${x(Math.min(update, run))} ${y(rate)})`);
-        one.setAttribute("aria-valuenow", rate);
+        one.setAttribute("aria-valuenow", rate.toFixed(9));
         one.setAttribute("aria-valuetext", `update ${digits(update, 7)}, rate ${digits(rate)}`);
       }
     }

@@ -367,7 +367,7 @@
     }, state);
   }
 
-  // The state in the address: "Cosine,start=0.1,steps=95&Linear,...&run=100&axis=log&code=keras" ---
+  // The address: "Cosine,start=0.1,steps=95&Linear,...&run=100&axis=log&code=keras" ----------------
 
   function toHash({ run, log, code, schedules }) {
     const specs = schedules.map((s) => [s.kind, ...fields(s).map((name) =>
@@ -477,7 +477,7 @@
   function inLrlib(s, run) {
     const { kind, inner } = s;
     const give = (...names) => names.map((name) => `${name}={${name}}`).join(", ");
-    const names = fields(s).filter((name) => KINDS[kind].own || !name.startsWith("warmup"));
+    const names = fields(s).filter((name) => name in KINDS[kind].fields);
     const main = wrap(fill(kind === "Repeated"
       ? `Repeated(${inner}(${give("start", "end", "steps")}), ${give("growth", "factor")})`
       : `${kind}(${give(...names)})`, s));
@@ -588,7 +588,7 @@ schedule = ${main}${lead(s) ? `.warmup(${s.warmup}${from})` : ""}
           : `(${lines(parts(s)[0], false)[0].slice(7)}) / ${float(base)}`})`);
       milestones.push(steps);
       if (!able) {
-        note += `# LinearLR cannot start ${start ? "above lr" : "at 0"}: its place takes a function.\n`;
+        note += `# LinearLR cannot start ${start ? "above lr" : "at 0"}, a function can.\n`;
       }
     }
     if (s.kind === "Cosine" && run - 1 > length(s)) {
@@ -600,8 +600,8 @@ schedule = ${main}${lead(s) ? `.warmup(${s.warmup}${from})` : ""}
 from torch.optim import lr_scheduler
 
 ${note}${text}${text && "\n"}optimizer = torch.optim.SGD(model.parameters(), lr=${float(base)})
-scheduler = ${wrap(all.length === 1 ? all[0]
-  : `lr_scheduler.SequentialLR(optimizer, [${all.join(", ")}], milestones=${python(milestones, true)})`)}
+scheduler = ${wrap(all.length === 1 ? all[0] : `lr_scheduler.SequentialLR(optimizer, [${
+  all.join(", ")}], milestones=${python(milestones, true)})`)}
 # then, after each optimizer.step(): scheduler.step()`;
   }
 
@@ -686,24 +686,25 @@ ${foot}`;
   // The first updates of the cycles that begin in a run.
   function restarts({ steps, growth }, run) {
     const found = [];
-    for (let first = 0, long = steps; first < run; [first, long] = [first + long, long * growth]) {
+    for (let first = 0, long = steps; first < run && growth; long *= growth) {
       found.push(first);
+      first += long;
     }
     return found;
   }
 
   // optax's own schedule, if it can do this one over this run.
   function optaxOwn(s, run) {
-    const able = { sgdr: s.steps && restarts({ growth: 1, ...s }, run).length <= 12,
+    const able = { sgdr: restarts(s, run).length <= 12,
                    one_cycle: s.end > 0 && Math.floor(s.warmup / s.steps * s.steps) === s.warmup
                  }[named(s)] ?? true;
     const own = able && OPTAX[named(s)];
-    return own ? fill(`optax.${own}`, { ...s, cycles: s.steps && restarts({ growth: 1, ...s }, run).length })
+    return own ? fill(`optax.${own}`, { ...s, cycles: restarts(s, run).length })
       .replace(/ \* 1(\.0)?\*\*i/g, "") : null;
   }
 
   function inOptax(s, run) {
-    const jump = [`starts = jnp.array(${python(s.steps ? restarts({ growth: 1, ...s }, run) : [], true)})`,
+    const jump = [`starts = jnp.array(${python(restarts(s, run), true)})`,
                   'cycle = jnp.searchsorted(starts, t, side="right") - 1',
                   "p = jnp.minimum((t - starts[cycle]) / ({steps} * {growth} ** cycle), 1)"];
     const warm = lead(s), plain = warm ? { ...s, warmup: 0 } : s;
@@ -721,7 +722,8 @@ ${foot}`;
     return `${text.includes("jnp.") ? "import jax.numpy as jnp\n" : ""}import optax
 
 ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
-}${/starts|sgdr/.test(text + own) ? `# Cycles enough for ${run} updates.\n` : ""}${alone && text ? "" : `schedule = ${wrap(own)}\n`}optimizer = optax.sgd(learning_rate=schedule)`;
+}${/starts|sgdr/.test(text + own) ? `# Cycles enough for ${run} updates.\n` : ""
+}${alone && text ? "" : `schedule = ${wrap(own)}\n`}optimizer = optax.sgd(learning_rate=schedule)`;
   }
 
   const CODE = { lrlib: inLrlib, torch: inTorch, keras: inKeras, optax: inOptax };
@@ -749,8 +751,8 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
   const COLUMNS = ["Curve", "First", "Highest", "Last", "Area", "Half-life", "Updates"];
   const digits = (x, n = 3) => (x > 0 && x < 1e-3 ? x.toExponential(n - 1).replace(/\.?0*e/, "e")
     : String(Number(x.toPrecision(n))));
-  const title = (s) => `${s.kind}(${fields(s).filter((f) => KINDS[s.kind].own || !f.startsWith("warmup"))
-    .map((f) => [s[f]].flat().join(" ")).join(", ")})${lead(s) ? `, warm-up ${lead(s)}` : ""}`;
+  const title = (s) => `${s.kind}(${fields(s).filter((name) => name in KINDS[s.kind].fields)
+    .map((name) => [s[name]].flat().join(" ")).join(", ")})${lead(s) ? `, warm-up ${lead(s)}` : ""}`;
 
   // The slider of a number: its attributes, its place for a value, the value at a place.
   function slider({ low, log, step, time }, [least, most], run) {
@@ -796,7 +798,8 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
     const same = `id="lrd-${id}" data-field="${id}"`;
     return row(id, label, choices ? `<select ${same}>${choices.map(option).join("")}</select>`
       : flag ? `<input type="checkbox" ${same}>`
-      : `<input type="number" ${same}><input type="range" data-field="${id}" aria-label="${label}, slider">`);
+      : `<input type="number" ${same}>
+         <input type="range" data-field="${id}" aria-label="${label}, slider">`);
   }
   const group = (label, recipe) => `<optgroup label="${label}">${Object.keys(KINDS)
     .filter((kind) => Boolean(KINDS[kind].recipe) === recipe).map(option).join("")}</optgroup>`;
@@ -807,7 +810,8 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
     connectedCallback() {
       this.innerHTML = `
         <div class="fields">
-          ${row("kind", "Schedule", `<select id="lrd-kind">${group("Families", false)}${group("Recipes", true)}</select>`)}
+          ${row("kind", "Schedule", `<select id="lrd-kind">${
+            group("Families", false)}${group("Recipes", true)}</select>`)}
           ${control("run", "Updates of the run", RUN)}
         </div>
         <p class="about"></p>
@@ -815,17 +819,18 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
           <g class="grid"></g><g class="curves"></g><g class="handles"></g>
         </svg>
         <div class="bar">
-          <label><input type="checkbox" data-do="log"> Log axis</label>${button("keep", "Keep this curve")}
-          ${button("more", "Add a piece")}${button("fewer", "Remove a piece")}
+          <label><input type="checkbox" data-do="log"> Log axis</label>
+          ${button("keep", "Keep this curve")}${button("more", "Add a piece")}${button("fewer", "Remove a piece")}
+          <span class="said" role="status"></span>
         </div>
-        <p class="said" role="status"></p>
         <div class="fields own"></div>
         <div class="scroll" tabindex="0" role="region" aria-label="Numbers of the curves"><table>
           <thead><tr>${COLUMNS.map((text) => `<th scope="col">${text}</th>`).join("")}</tr></thead>
           <tbody></tbody>
         </table></div>
-        <div class="bar"><div role="tablist" aria-label="Code for">${Object.entries(TABS).map(([tab, text]) =>
-          button("tab", text, `role="tab" id="lrd-${tab}" data-tab="${tab}" aria-controls="lrd-code"`)).join("")}</div>
+        <div class="bar"><div role="tablist" aria-label="Code for">${Object.keys(TABS).map((tab) =>
+          button("tab", TABS[tab], `role="tab" id="lrd-${tab}" data-tab="${tab}"
+                 aria-controls="lrd-code"`)).join("")}</div>
           ${button("copy", "Copy the code")}</div>
         <div role="tabpanel" id="lrd-code" tabindex="0"><pre><code></code></pre></div>`;
       this.find = (selector) => this.querySelector(selector);
@@ -848,7 +853,7 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
       if (!document.getElementById(hash)) {              // the address of a heading says nothing
         const { state, problem: said } = fromHash(hash);
         this.state = state;
-        this.say(said ? `The address was not understood: ${said}. This is the page’s own example.` : "");
+        this.say(said ? `The address was not understood: ${said}. This is the example instead.` : "");
       }
       this.show();
     }
@@ -867,8 +872,8 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
 
     // What a control with this id stands for: "start", or "rates-1" for one of a list.
     field(id) {
-      const s = this.state.schedules[0], [field, index] = id.split("-");
-      if (id === "run") return { field, value: this.state.run, own: RUN, range: [RUN.low, RUN.high] };
+      const { run, schedules: [s] } = this.state, [field, index] = id.split("-");
+      if (id === "run") return { field, value: run, own: RUN, range: [RUN.low, RUN.high] };
       const i = index && Number(index), own = spec(s.kind, field);
       return { field, i, own, value: index ? s[field][i] : s[field], range: limits(s, field, i) };
     }
@@ -883,7 +888,8 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
       let value = { checkbox: target.checked, number: parseFloat(target.value),
                     range: Number(target.value) }[target.type] ?? target.value;
       if (target.type === "range") {
-        value = Math.min(Math.max(slider(own, range, this.state.run).from(value), range[0]), range[1]);
+        const { from } = slider(own, range, this.state.run);
+        value = Math.min(Math.max(from(value), range[0]), range[1]);
       }
       const said = own.choices || own.flag ? null : wrong(field, value, own, range);
       if (said && done) {
@@ -903,7 +909,8 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
       if (what === "keep") this.set({ ...this.state, schedules: [...schedules, schedules[0]] });
       if (what === "more" || what === "fewer") this.set(pieces(this.state, what === "more"));
       if (what === "drop") {
-        this.set({ ...this.state, schedules: schedules.filter((_, i) => i !== Number(target.dataset.i)) });
+        const rest = schedules.filter((_, i) => i !== Number(target.dataset.i));
+        this.set({ ...this.state, schedules: rest });
         this.find("[data-do=keep]").focus();
       }
       if (what === "copy") this.copy(target);
@@ -964,7 +971,7 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
 
     // The rates of the run and of the update after it.
     ratesOf(s) {
-      const key = `${toHash({ schedules: [s], run: this.state.run })}`;
+      const key = toHash({ schedules: [s], run: this.state.run });
       if (!this.known.has(key)) {
         if (this.known.size > MOST.curves) this.known.clear();
         this.known.set(key, rates(s, this.state.run + 1));
@@ -1035,7 +1042,8 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
       const { schedules, run, log } = this.state;
       const wide = this.svg.clientWidth, high = Math.round(Math.min(Math.max(wide / 2, 210), 330));
       const left = 58, right = 28, up = 14, down = 40;
-      const curves = schedules.map((s) => this.ratesOf(s));
+      const curves = schedules.map((s) =>                // a ramp is drawn to where it arrives
+        this.ratesOf(s).subarray(0, parts(s).pop().kind in SHAPES ? run + 1 : run));
       if (!this.held) {
         let top = 0, bottom = Infinity;
         for (const all of curves) {
@@ -1049,8 +1057,8 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
       }
       const { top, bottom } = this;
       const x = (t) => left + t / run * (wide - left - right);
-      const part = (rate) => (log ? Math.log(Math.max(rate, bottom) / bottom) / Math.log(top / bottom)
-        : rate / top);
+      const part = (rate) => (!log ? rate / top
+        : Math.log(Math.max(rate, bottom) / bottom) / Math.log(top / bottom));
       const y = (rate) => up + (1 - Math.min(part(rate), 1)) * (high - up - down);
       this.at = (px, py) => {
         const share = Math.min(Math.max((high - down - py) / (high - up - down), 0), 1);
@@ -1081,8 +1089,8 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
         let one = old.get(name);
         if (!one) {
           box.insertAdjacentHTML("beforeend", `<g data-handle="${name}" tabindex="0" role="slider"
-            aria-label="${name}" aria-valuemin="0" aria-valuemax="${RATE.high}"><circle class="hit" r="18"/>
-            <circle r="7"/></g>`);
+            aria-label="${name}" aria-valuemin="0" aria-valuemax="${RATE.high}">
+            <circle class="hit" r="18"/><circle r="7"/></g>`);
           one = box.lastChild;
         }
         one.setAttribute("transform", `translate(${x(Math.min(update, run))} ${y(rate)})`);

@@ -47,7 +47,7 @@ from .schedules import Schedule
 
 __all__ = ["Player", "Sweep", "Interrupted", "sweep", "play"]
 
-NEAR, ROOM = 8e6, 64e6      # bytes of a population that stay near the processor; that it may take
+NEAR, ROOM = 4e6, 64e6      # bytes of a population that stay near the processor; that it may take
 CALLS = 40             # operations a step for each member: calling them then costs little
 PAYS = 10.0            # seconds of remaining work from which a second process pays
 SAVING = 10            # times what it takes to store all results, before that is done again
@@ -773,7 +773,7 @@ def _trial(job):
     program = population.program(batches)
     size, calls = program.bytes / 2, len(program.operations)
     if any("convolution" in name for name in program.operations):     # batched: a grouped one
-        return max(1, int(NEAR / 2 / size)), program.code
+        return max(1, int(NEAR / size)), program.code
     return max(1, int(min(ROOM / size, max(NEAR / size, calls / CALLS)))), program.code
 
 

@@ -78,7 +78,7 @@ plans = st.integers(1, 3).flatmap(lambda size: st.tuples(
 
 
 # values are numbered: the state, then the two inputs, then the steps
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(plans)
 @example(([], [1, 0], [0, 1]))                                   # swapped
 @example(([], [1, 2, 0], [0]))                                   # in a ring, and the old one out

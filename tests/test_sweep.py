@@ -314,7 +314,7 @@ def populations(draw):
             plans, seeds, together, draw(st.integers(0, 99)))
 
 
-@settings(max_examples=16)
+@settings(max_examples=12)
 @given(populations())
 def test_a_member_of_an_mlp_has_the_same_bits_in_every_population(population):
     common, rates, seeds, together, pick = population

@@ -39,13 +39,10 @@ clean:   ## remove the environment and everything built
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/test: tests/requirements.txt .venv/book | chromium
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
-	@touch $@
-
 # The tests look at the pages in a real browser; root gets it, anyone else is told how.
-.PHONY: chromium
-chromium:
+.venv/test: tests/requirements.txt .venv/book
 	@command -v chromium >/dev/null || test -n "$$CHROMIUM" || { test "$$(id -u)" = 0 \
 	    && apt-get -qq update && apt-get -qq install --no-install-recommends -y chromium >/dev/null; } \
 	    || { echo "make test needs Chromium: apt-get install chromium"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@

@@ -398,7 +398,7 @@ class _Layout:
     def _overwritten(self, index, node):
         """The old state whose memory this result takes, if it may."""
         state = self.successor.get(node)
-        if state is None or self.last.get(state, -1) > index or node in node.all_input_nodes:
+        if state is None or self.last.get(state, -1) > index:
             return None
         if _form(node)[:2] != _form(state)[:2]:
             return None

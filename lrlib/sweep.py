@@ -3,7 +3,9 @@
 A sweep trains one network under many schedules and seeds.  Its members are stacked and updated
 together by one `lrlib.program.Program`: what costs most in a small run, everything around the
 arithmetic, is then paid once for all of them.  Each member is the run that `train.fit` makes,
-with the same initial weights, batches and rates, whoever else is in its population.
+with the same initial weights, batches and rates, whoever else is in its population: a ReLU
+network bit for bit, others to rounding, since vectorised functions such as exp treat the ends
+of arrays in another way.
 
 Cost.  Let u be the CPU seconds of one update of one member, measured on one small sweep, and M,
 T, C the numbers of members, updates and cores: a sweep takes about u M T / C seconds, plus a
@@ -229,16 +231,18 @@ class Sweep:
             >>> np.array_equal(again.losses, found.losses), again.schedules.tolist()
             (True, [Constant(rate=0.1, steps=None)])
         """
+        whole = Path(path).read_bytes()
         try:
-            with zipfile.ZipFile(path) as file:
+            with zipfile.ZipFile(io.BytesIO(whole)) as file:
                 head, body = json.loads(file.read("sweep.json")), file.read("arrays.npz")
-        except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path} is not a stored sweep, or damaged: {error}") from error
-        if head.get("version") != VERSION:
-            raise ValueError(f"{path} has version {head.get('version')}, expected {VERSION}")
+            version, expected = head["version"], head["sha256"]
+        except Exception as error:          # a damaged byte can make the readers raise anything
+            raise ValueError(f"{path} is not a stored sweep, or damaged: {error!r}") from error
+        if version != VERSION:
+            raise ValueError(f"{path} has version {version}, expected {VERSION}")
         found = hashlib.sha256(body).hexdigest()
-        if found != head["sha256"]:
-            raise ValueError(f"{path} is damaged: SHA-256 {head['sha256']} expected, {found} found")
+        if found != expected:
+            raise ValueError(f"{path} is damaged: SHA-256 {expected} expected, {found} found")
         with np.load(io.BytesIO(body)) as stored:
             arrays = dict(stored)
         schedules = _object_array([Schedule.from_dict(s) for s in head["schedules"]])
@@ -276,7 +280,7 @@ def sweep(build, x, y, schedules, *, steps, batch, seeds=range(8), optimizer=Non
             `steps` alone.
         axes: names for the levels of `schedules`; None for "schedule", or "schedule 0", ...
         together: members in one computation; None for as many as stay in the cache, or one
-            where batching does not pay.  It changes the speed, not the results.
+            where batching does not pay.  It changes the speed, and results by rounding at most.
         processes: how many work at a time, 1 or more.  None: what `joblib.parallel_config` says
             around the call; without it all cores, once the rest of the work takes seconds.
         store: None, or a path: what is finished is kept there, at the latest when the call ends,
@@ -318,11 +322,14 @@ def sweep(build, x, y, schedules, *, steps, batch, seeds=range(8), optimizer=Non
 
     player = Player(build, supervised, SGD(momentum=0.9) if optimizer is None else optimizer)
     table = _object_array(schedules)
-    found = play({"network": player}, (x, y), table[..., None], steps=steps, batch=batch,
-                 seeds=seeds, augment=augment, checks=checks, axes=axes, together=together,
-                 measure=None if measure is None else lambda nets: measure(nets["network"]),
-                 processes=processes, store=store, device=device)
-    return _one_player(found)
+    try:
+        return _one_player(play(
+            {"network": player}, (x, y), table[..., None], steps=steps, batch=batch, seeds=seeds,
+            augment=augment, checks=checks, axes=axes, together=together, processes=processes,
+            measure=None if measure is None else lambda nets: measure(nets["network"]),
+            store=store, device=device))
+    except Interrupted as stopped:
+        raise Interrupted(_one_player(stopped.partial)) from None
 
 
 def _one_player(found):
@@ -446,7 +453,7 @@ class _Job:
         seeds = tuple(_whole("a seed", seed, least=0) for seed in seeds)
         if not seeds or len(set(seeds)) < len(seeds):
             raise ValueError(f"seeds must be one or more, all different, got {list(seeds)}")
-        data = tuple(np.asarray(array) for array in data)
+        data = tuple(np.ascontiguousarray(array) for array in data)
         lengths = [len(array) for array in data]
         if not lengths or min(lengths) < 1 or len(set(lengths)) > 1:
             raise ValueError("the arrays of data (x and y) must have the same length of 1 or "
@@ -465,9 +472,9 @@ class _Job:
                    checks, device, uuid.uuid4().hex)
 
     def network(self, name, seed):
-        network, x = self.players[name].build(), torch.as_tensor(self.data[0][:1])
-        if x.is_floating_point():
-            network = network.to(x.dtype)
+        network, x = self.players[name].build(), self.data[0]
+        if x.dtype.kind == "f":
+            network = network.to(torch.from_numpy(np.empty(0, x.dtype)).dtype)
         return initialise(network, seed).to(self.device)
 
     def members(self):
@@ -509,7 +516,9 @@ class _Population:
         self.rates = [torch.zeros(size, dtype=torch.float64, device=job.device)
                       for _ in job.players]
         self.time = torch.ones((), dtype=torch.float64, device=job.device)
-        self.data = [torch.as_tensor(array).to(job.device) for array in job.data]
+        # torch wants arrays that may be written to; an engine's may be read-only
+        self.data = [torch.from_numpy(np.require(array, requirements="W")).to(job.device)
+                     for array in job.data]
         self.programs = {}
 
     def parameter(self, name, key):
@@ -556,6 +565,8 @@ class _Population:
             gradients, loss = grad_and_value(value)(current[name])
             losses.append(loss)
             for key in self.names[name]:
+                if not self.networks[name].get_parameter(key).requires_grad:
+                    continue
                 place = self.slots[name, key]
                 new, slots = player.optimizer.step(state[place][0], gradients[key],
                                                    tuple(state[place][1:]), rates[turn], time)
@@ -815,8 +826,7 @@ def _spread(job, found, together, processes, store):
                     saved = time.perf_counter()
                     cost = saved - start
         except KeyboardInterrupt:
-            raise Interrupted(_one_player(found) if list(job.players) == ["network"] else found) \
-                from None
+            raise Interrupted(found) from None
         finally:
             if store is not None and todo:
                 found.save(store)

@@ -367,7 +367,7 @@
     }, state);
   }
 
-  // The address: "Cosine,start=0.1,steps=95&Linear,...&run=100&axis=log&code=keras" ----------------
+  // The address: "Cosine,start=0.1,steps=95&Linear,...&run=100&axis=log&code=keras" ---------------
 
   function toHash({ run, log, code, schedules }) {
     const specs = schedules.map((s) => [s.kind, ...fields(s).map((name) =>
@@ -751,8 +751,11 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
   const COLUMNS = ["Curve", "First", "Highest", "Last", "Area", "Half-life", "Updates"];
   const digits = (x, n = 3) => (x > 0 && x < 1e-3 ? x.toExponential(n - 1).replace(/\.?0*e/, "e")
     : String(Number(x.toPrecision(n))));
-  const title = (s) => `${s.kind}(${fields(s).filter((name) => name in KINDS[s.kind].fields)
-    .map((name) => [s[name]].flat().join(" ")).join(", ")})${lead(s) ? `, warm-up ${lead(s)}` : ""}`;
+  function title(s) {
+    const values = fields(s).filter((name) => name in KINDS[s.kind].fields).map((name) => s[name]);
+    return `${s.kind}(${values.map((value) => [value].flat().join(" ")).join(", ")})`
+      + (lead(s) ? `, warm-up ${lead(s)}` : "");
+  }
 
   // The slider of a number: its attributes, its place for a value, the value at a place.
   function slider({ low, log, step, time }, [least, most], run) {
@@ -820,7 +823,8 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
         </svg>
         <div class="bar">
           <label><input type="checkbox" data-do="log"> Log axis</label>
-          ${button("keep", "Keep this curve")}${button("more", "Add a piece")}${button("fewer", "Remove a piece")}
+          ${button("keep", "Keep this curve")}
+          ${button("more", "Add a piece")}${button("fewer", "Remove a piece")}
           <span class="said" role="status"></span>
         </div>
         <div class="fields own"></div>
@@ -853,7 +857,7 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
       if (!document.getElementById(hash)) {              // the address of a heading says nothing
         const { state, problem: said } = fromHash(hash);
         this.state = state;
-        this.say(said ? `The address was not understood: ${said}. This is the example instead.` : "");
+        this.say(said && `The address was not understood: ${said}. Here is the example instead.`);
       }
       this.show();
     }

@@ -13,7 +13,15 @@ second or less in each process for tracing.  The memory of a process is that of 
 members it trains at a time (by default 64 megabytes, or one member if that is more) and one copy
 of the data; results take 16 bytes for each member, player and update.  100 000 members of 1 000
 updates thus need 1.6 gigabytes in the calling process, and less with a sweep for each block of
-schedules.
+schedules.  Measured on one core of an EPYC server in float32: u is 6 microseconds for an MLP
+2-16-2, 13 for 40-32-10, 110 for 196-64-10 (batches of 32, 32 and 64), 3 milliseconds for a GRU
+with 64 units, 6 for a Transformer 48 wide; a member takes 0.01, 0.04, 0.25, 3 and 7 megabytes.
+
+On a cluster the same call is made inside `joblib.parallel_config(backend="dask")`, with a
+`distributed.Client` open, or with `backend="ray"` after `ray.util.joblib.register_ray()`.  A
+task is a piece of `together` members; choose it so that a task lasts a minute or more.  The data
+go to each machine once, but what `measure` and `augment` hold travels with every task, so let
+them load large arrays themselves.  Give a `store`: what is finished survives the caller.
 """
 from __future__ import annotations
 
@@ -884,12 +892,14 @@ def _result(found, error):
 
 def _trained_by_workers(job, pieces, size, workers):
     left = dict(enumerate(pieces))
+    # engines share arrays that are arguments: mapped by loky, sent once to each machine by dask
+    job, data = replace(job, data=()), job.data
     for attempt in range(1, TRIES + 1):
         # the last time one by one: a piece that kills its worker then harms no other
         rounds = [list(left)] if attempt < TRIES else [[i] for i in left]
         for numbers in rounds:
-            results = _parallel(workers, [joblib.delayed(_numbered)(i, job, left[i], size)
-                                          for i in numbers])
+            results = _parallel(workers, [
+                joblib.delayed(_numbered)(i, job, left[i], size, *data) for i in numbers])
             wrong = None
             try:
                 for i, found, wrong in results:
@@ -910,7 +920,8 @@ def _trained_by_workers(job, pieces, size, workers):
                        f"{members}") from dead
 
 
-def _numbered(i, job, members, size):
+def _numbered(i, job, members, size, *data):
+    job = replace(job, data=data)
     with _TURN:
         tqdm.set_lock(_TURN)     # torch makes a bar: its semaphore would outlive a killed worker
         return i, *_piece(job, members, size)

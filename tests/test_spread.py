@@ -81,6 +81,7 @@ def test_loky(tmp_path):
             assert len(processes(found)) == 2 and os.getpid() not in processes(found)
             assert processes(run(processes=1)) == {os.getpid()}     # what the call says counts
 
+        sweep.PAYS = 1e9
         assert processes(run(together=1)) == {os.getpid()}     # too little work to share
         sweep.PAYS, joblib.cpu_count = 0, lambda: 2
         found = run(together=1)                             # the first piece here, then by two

@@ -434,6 +434,13 @@ def test_one_cycle_is_torch_s_and_optax_s_own_to_its_very_end(steps, data):
         np.testing.assert_allclose(found, drawn, rtol=off, atol=off)
 
 
+def test_one_cycle_is_not_optax_s_own_where_that_would_round_its_share_down():
+    warmup, steps = next((w, n) for n in range(10, N) for w in range(1, n) if int(w / n * n) != w)
+    s = js("normal", {"kind": "one_cycle", "steps": steps, "warmup": warmup})
+    found = optax_rates(executed(s, steps, "optax"), steps)
+    np.testing.assert_allclose(found, js("rates", s, steps), rtol=1e-5, atol=1e-6)
+
+
 def test_a_run_past_the_end_is_held_where_torch_would_climb():
     s = js("normal", {"kind": "Cosine", "start": 0.1, "end": 0.01, "steps": 20})
     assert "Sequential" not in js("code", "torch", s, 20)

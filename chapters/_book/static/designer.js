@@ -748,7 +748,7 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
     mode: "Mode", shape: "Shape of the cooldown", inner: "Ramp", rates: "Rate #",
     boundaries: "Change # (update)", milestones: "Milestone # (update)",
   };
-  const COLUMNS = ["Curve", "First", "Highest", "Last", "Area", "Half-life", "Updates"];
+  const COLUMNS = ["First", "Highest", "Last", "Area", "Half-life", "Updates"];
   const digits = (x, n = 3) => (x > 0 && x < 1e-3 ? x.toExponential(n - 1).replace(/\.?0*e/, "e")
     : String(Number(x.toPrecision(n))));
   function title(s) {
@@ -830,7 +830,6 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
         <div class="fields own"></div>
         <div class="scroll" tabindex="0" role="region" aria-label="Numbers of the curves"><table>
           <thead><tr>${COLUMNS.map((text) => `<th scope="col">${text}</th>`).join("")}</tr></thead>
-          <tbody></tbody>
         </table></div>
         <div class="bar"><div role="tablist" aria-label="Code for">${Object.keys(TABS).map((tab) =>
           button("tab", TABS[tab], `role="tab" id="lrd-${tab}" data-tab="${tab}"
@@ -995,15 +994,17 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
         one.disabled = !one.hidden && pieces(this.state, what === "more") === this.state;
       }
       this.showFields(s);
-      this.find("tbody").innerHTML = schedules.map((one, i) => {
+      for (const old of this.querySelectorAll("tbody")) old.remove();
+      this.find("table").insertAdjacentHTML("beforeend", schedules.map((one, i) => {
         const r = readouts(this.ratesOf(one).subarray(0, run));
         const cells = [digits(r.first), digits(r.highest), digits(r.last), digits(r.area, 4),
                        r.halfLife ?? "none", r.updates];
-        return `<tr><th scope="row"><svg class="key" viewBox="0 0 24 8" aria-hidden="true"><path
+        return `<tbody><tr><th scope="rowgroup" colspan="6">
+          <svg class="key" viewBox="0 0 24 8" aria-hidden="true"><path
           class="curve c${i}" d="M0 4H24"/></svg> ${title(one)} ${i === 0 ? ""
-          : button("drop", "×", `data-i="${i}" aria-label="Remove ${title(one)}"`)}</th>${
-          cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
-      }).join("");
+          : button("drop", "×", `data-i="${i}" aria-label="Remove ${title(one)}"`)}</th></tr>
+          <tr>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr></tbody>`;
+      }).join(""));
       for (const tab of this.querySelectorAll("[role=tab]")) {
         tab.setAttribute("aria-selected", tab.dataset.tab === code);
         tab.tabIndex = tab.dataset.tab === code ? 0 : -1;

@@ -189,7 +189,7 @@ def transformer(vocabulary, context=32, width=48, heads=4, layers=2):
         >>> net(torch.zeros(5, 32, dtype=torch.long)).shape
         torch.Size([5, 65, 32])
         >>> sum(p.numel() for p in net.parameters())
-        64529
+        64481
 
     Source:
         Vaswani et al. 2017, arXiv:1706.03762; Xiong et al. 2020, arXiv:2002.04745 (the place of

@@ -63,6 +63,7 @@ def test_page(browser, address, name, scheme, width):
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"{address}/{name}.html", wait_until="load")
         assert page.evaluate("document.documentElement.dataset.theme") == scheme
+        page.add_style_tag(content="* { animation: none !important; transition: none !important }")
         for fold in page.query_selector_all("details:not([open]) > summary"):
             fold.evaluate("fold => { fold.parentElement.open = true }")
         found = Axe().run(page, options={"runOnly": {"type": "tag", "values": WCAG},

@@ -13,9 +13,9 @@ second or less in each process for tracing.  The memory of a process is that of 
 members it trains at a time (by default 64 megabytes, or one member if that is more) and one copy
 of the data; results take 16 bytes for each member, player and update.  100 000 members of 1 000
 updates thus need 1.6 gigabytes in the calling process, and less with a sweep for each block of
-schedules.  Measured on one core of an EPYC server in float32: u is 6 microseconds for an MLP
-2-16-2, 13 for 40-32-10, 110 for 196-64-10 (batches of 32, 32 and 64), 3 milliseconds for a GRU
-with 64 units, 6 for a Transformer 48 wide; a member takes 0.01, 0.04, 0.25, 3 and 7 megabytes.
+schedules.  Measured on one core of an EPYC server in float32: u is 4 microseconds for an MLP
+2-16-2, 13 for 40-32-10, 74 for 196-64-10 (batches of 32, 32 and 64), 3 milliseconds for a GRU
+with 64 units, 4 for a Transformer 48 wide; a member takes 0.01, 0.04, 0.25, 3 and 7 megabytes.
 
 On a cluster the same call is made inside `joblib.parallel_config(backend="dask")`, with a
 `distributed.Client` open, or with `backend="ray"` after `ray.util.joblib.register_ray()`.  A

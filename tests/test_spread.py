@@ -8,7 +8,7 @@ import sys
 import textwrap
 
 START = """
-import os, sys
+import os, sys, time
 from pathlib import Path
 import joblib, numpy as np, psutil
 import lrlib
@@ -91,6 +91,7 @@ def test_loky(tmp_path):
         def wrong(net):
             with MARK.open("a") as file:
                 file.write("x")
+            time.sleep(1)                                   # all twelve would take six seconds
             raise ZeroDivisionError("of the reader")
 
         try:

@@ -119,16 +119,24 @@ class Row:
         population = _Population(job, 2)
         return population.program(_Batches(job, population, [(0, 0)] * 2)).bytes / 2
 
-    def measure(self, dtype, times=5):
+    def measure(self, dtype, rounds=7):
+        """CPU seconds of an update of one member by the loop and by the engine, how many times
+        the first is the second, and what the engine costs once.
+
+        The two take turns, since the machine may be slower for a while: the ratio is the median
+        over rounds of the ratio in one round.
+        """
         few, many = self.updates, 3 * self.updates
         members = len(self.seeds) * self.arms
         self.loop(dtype, few)
-        loop = statistics.median(cpu(lambda: self.loop(dtype, few)) / few for _ in range(times))
-        short = [cpu(lambda: self.engine(dtype, few)) for _ in range(times)]
-        long = [cpu(lambda: self.engine(dtype, many)) for _ in range(times)]
-        engine = (statistics.median(long) - statistics.median(short)) / (many - few) / members
-        once = statistics.median(short) - engine * few * members
-        return loop, engine, once
+        loops, engines, starts = [], [], []
+        for _ in range(rounds):
+            short, long = (cpu(lambda n=n: self.engine(dtype, n)) for n in (few, many))
+            engines.append((long - short) / (many - few) / members)
+            starts.append(short - engines[-1] * few * members)
+            loops.append(cpu(lambda: self.loop(dtype, many)) / many)
+        ratios = [loop / engine for loop, engine in zip(loops, engines, strict=True)]
+        return tuple(map(statistics.median, (loops, engines, ratios, starts)))
 
 
 class Game(Row):
@@ -223,11 +231,11 @@ def table(chosen=None):
         if chosen and chosen not in row.label:
             continue
         for name, dtype in DTYPES.items():
-            loop, engine, once = row.measure(dtype)
+            loop, engine, ratio, once = row.measure(dtype)
             speed = row.work(dtype) / engine
             memory = row.memory(dtype)
             print(f"{row.label:38} {name}: loop {1e6 * loop:6.0f} us, engine {1e6 * engine:6.1f} "
-                  f"us an update; ratio {loop / engine:5.1f} (goal {row.goal[name]}); "
+                  f"us an update; ratio {ratio:5.1f} (goal {row.goal[name]}); "
                   f"{speed / 1e9:5.1f} GFLOP/s, {speed / peaks[name]:.0%} of the peak; "
                   f"{once:.1f} s once" + (f"; {memory / 1e6:.2f} MB a member" if memory else ""),
                   flush=True)
@@ -260,22 +268,35 @@ def wall(task):
     return time.perf_counter() - start
 
 
-def two_processes():
-    """Wall time of two processes against one loop, where batching itself wins little."""
+def two_processes(updates=300, rounds=3):
+    """Wall time of two processes against one loop, where batching itself wins little.
+
+    The processes run already, as they do from a session's second sweep on.
+    """
     row = rows()[-1]
     members = len(row.seeds) * row.arms
     for name, dtype in DTYPES.items():
-        updates = 400
-        one = wall(lambda dtype=dtype, updates=updates: row.loop(dtype, updates)) * members
         x, y = row.typed(dtype)
-        two = wall(lambda dtype=dtype, x=x, y=y, updates=updates: sweep(
-            partial(row.network, dtype), x, y, row.schedules(), steps=updates, batch=row.batch,
-            seeds=row.seeds, processes=2))
-        loops = wall(lambda dtype=dtype, updates=updates: joblib.Parallel(2)(
-            joblib.delayed(row.loop)(dtype, updates) for _ in range(members)))
-        print(f"{row.label}, {name}, {updates} updates, wall time: the loop {one:.1f} s; joblib over "
-              f"the loop, 2 processes, {loops:.1f} s; the engine, 2 processes, {two:.1f} s; "
-              f"ratio: {one / two:.1f} (goal 1.7)", flush=True)
+
+        def loop(dtype=dtype):
+            for _ in range(members):
+                row.loop(dtype, updates)
+
+        def loops(updates, dtype=dtype):
+            joblib.Parallel(2)(joblib.delayed(row.loop)(dtype, updates) for _ in range(members))
+
+        def engine(updates, dtype=dtype, x=x, y=y):
+            sweep(partial(row.network, dtype), x, y, row.schedules(), steps=updates,
+                  batch=row.batch, seeds=row.seeds, processes=2)
+        loops(1)
+        engine(1)
+        times = [(wall(loop), wall(partial(loops, updates)), wall(partial(engine, updates)))
+                 for _ in range(rounds)]
+        one, two, ours = map(statistics.median, zip(*times, strict=True))
+        ratio = statistics.median(one / ours for one, _, ours in times)
+        print(f"{row.label}, {name}, {updates} updates, wall time: the loop {one:.1f} s; joblib "
+              f"over the loop, 2 processes, {two:.1f} s; the engine, 2 processes, {ours:.1f} s; "
+              f"ratio: {ratio:.1f} (goal 1.7)", flush=True)
 
 
 def jax_updates(row, updates):
@@ -363,10 +384,10 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     if given.quick:
         row = rows()[1]
-        loop, engine, _ = row.measure(torch.float32)
+        loop, engine, ratio, _ = row.measure(torch.float32)
         print(f"{row.label}, float32: loop {1e6 * loop:.0f}, engine {1e6 * engine:.1f} CPU-us "
               "an update of one member")
-        print(f"ratio: {loop / engine:.1f}")
+        print(f"ratio: {ratio:.1f}")
     elif given.row:
         table(given.row)
     else:

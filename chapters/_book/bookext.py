@@ -22,7 +22,7 @@ import quickjs
 from docutils import nodes
 from sphinx.ext.autodoc.mock import MockFinder
 from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import ReferenceRole, SphinxDirective
 from sphinx.util.math import get_node_equation_number
 
 HERE = Path(__file__).parent
@@ -108,6 +108,42 @@ class ChapterFigure(SphinxDirective):
         raise self.error(f"{chapter} has no figure {name}")
 
 
+# Interactive components: the element that a page holds, and the script and style it needs.
+COMPONENTS = {"lr-quadratic": "quadratic", "lr-designer": "designer"}
+DESIGNER = "chapters/using/designer"
+
+
+def load_components(app, pagename, templatename, context, doctree):
+    for element, name in COMPONENTS.items():
+        if f"<{element}" in context.get("body", ""):
+            app.add_css_file(f"{name}.css")
+            app.add_js_file(f"{name}.js", loading_method="defer")
+
+
+@functools.cache
+def designer():
+    """A function: address of the designer -> None, or what is wrong with it."""
+    engine = quickjs.Context()
+    engine.eval((HERE / "static" / "designer.js").read_text(encoding="utf-8"))
+    engine.eval("function problem(address) { return designer.fromHash(address).problem }")
+    return engine.get("problem")
+
+
+class DesignerLink(ReferenceRole):
+    """A link that opens the designer with a schedule, in the words of its address:
+
+        {designer}`this cosine <Cosine,start=0.1,steps=800>`
+    """
+
+    def run(self):
+        said = designer()(self.target)
+        if said:
+            logger.warning("the designer does not understand %r: %s", self.target, said,
+                           location=self.get_location())
+        page = self.env.app.builder.get_relative_uri(self.env.docname, DESIGNER)
+        return [nodes.reference(self.rawtext, self.title, refuri=f"{page}#{self.target}")], []
+
+
 # (what, pattern, replacement): faults of the theme, repaired in the finished pages.
 REPAIRS = [
     ("a script of 1.5 MB that draws icons the web font draws already",
@@ -154,5 +190,7 @@ def setup(app):
     app.connect("build-finished", repair_pages)
     app.add_html_math_renderer("katex", (visit_inline, None), (visit_display, None))
     app.add_css_file("katex/katex.min.css")
+    app.connect("html-page-context", load_components)
     app.add_directive("chapter-figure", ChapterFigure)
+    app.add_role("designer", DesignerLink())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

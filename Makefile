@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PAGE := _build/html/index.html
 
-.PHONY: help book serve test run bench clean
+.PHONY: help book serve pdf test run bench clean
 .DEFAULT_GOAL := help
 
 help:   ## this list
@@ -19,6 +19,9 @@ book: .venv/book   ## build the book and say where it is
 serve:   ## show the built book on http://localhost:8000
 	@test -f $(PAGE) || { echo "There is no book yet: make book"; exit 1; }
 	$(PYTHON) -m http.server --bind localhost --directory _build/html 8000
+
+pdf: .venv/test book   ## print the whole book as one PDF
+	$(BIN)/python chapters/_book/pdf.py
 
 test: .venv/test   ## check style, run every test, execute every chapter and compare its outputs
 	$(BIN)/ruff check

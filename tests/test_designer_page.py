@@ -115,8 +115,10 @@ def test_an_address_that_is_wrong_is_named_and_the_example_shown(page):
     assert page.locator(".curve.c0").count() >= 1
 
 
-def test_the_components_are_loaded_only_where_they_are(page, address):  # noqa: F811
-    loaded = "[...document.scripts].some(one => one.src.includes('designer.js'))"
-    assert page.evaluate(loaded)
-    page.goto(f"{address}/chapters/principles/decay.html", wait_until="load")
-    assert not page.evaluate(loaded)
+@pytest.mark.parametrize(("name", "scripts"), [
+    ("using/designer", {"designer.js"}), ("principles/step_size", {"quadratic.js"}),
+    ("principles/decay", set())])
+def test_the_components_are_loaded_only_where_they_are(page, address, name, scripts):  # noqa: F811
+    page.goto(f"{address}/chapters/{name}.html", wait_until="load")
+    loaded = set(page.evaluate("[...document.scripts].map((s) => s.src.split('/').pop().split('?')[0])"))
+    assert loaded & {"designer.js", "quadratic.js"} == scripts

@@ -109,7 +109,7 @@ class ChapterFigure(SphinxDirective):
 
 
 # Interactive components: the element that a page holds, and the script and style it needs.
-COMPONENTS = {"lr-quadratic": "quadratic", "lr-designer": "designer"}
+COMPONENTS = {"quadratic-descent": "quadratic", "lr-designer": "designer"}
 DESIGNER = "chapters/using/designer"
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from .audit import check_rates
 from .schedules import Schedule
 
 __all__ = ["KerasSchedule", "RateRecorder"]
+
+FLOAT32 = 1e-6      # what some operations in float32 leave of a number
 
 
 class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -101,6 +104,7 @@ class RateRecorder(keras.callbacks.Callback):
         ...               callbacks=[recorder])
         >>> [round(rate, 3) for rate in recorder.rates]
         [0.4, 0.3, 0.2, 0.1]
+        >>> recorder.check(Linear(0.4, 0, 4))
 
     Notes:
         After an update, `optimizer.learning_rate` is already the rate of the next one: a callback
@@ -126,3 +130,18 @@ class RateRecorder(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         """Records the rate of the update that comes now."""
         self.rates.append(float(self.model.optimizer.learning_rate))
+
+    def check(self, schedule):
+        """Compares the rates of the last `fit` with a plan: see `lrlib.audit.check_rates`.
+
+        The tolerance is that of float32, in which Keras computes rates: a millionth of each, or
+        of the largest.
+
+        Args:
+            schedule: the Schedule, or an array of planned rates.
+
+        Raises:
+            RateMismatch: a rate differs; the message says where, and why if it is a known fault.
+            ValueError: nothing was recorded.
+        """
+        check_rates(self.rates, schedule, rtol=FLOAT32, floor=FLOAT32)

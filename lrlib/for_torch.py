@@ -1,14 +1,16 @@
-"""A Schedule in PyTorch: as a scheduler, or as one line in a training loop."""
+"""A Schedule in PyTorch: as a scheduler, or as one line in a training loop; and its record."""
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
+from .audit import RTOL, check_rates
 from .schedules import Schedule
 
-__all__ = ["TorchSchedule", "set_rate"]
+__all__ = ["TorchSchedule", "RateRecorder", "set_rate"]
 
 
 def set_rate(optimizer, rate):
@@ -147,3 +149,82 @@ class TorchSchedule(LRScheduler):
             raise ValueError(f"last_epoch must be a whole number of 0 or more, got {done!r}")
         self.last_epoch = done
         self._last_lr = set_rate(self.optimizer, self.schedule(done))
+
+
+class RateRecorder:
+    """Writes down the rate of every update, as the optimizer is about to use it.
+
+    It only looks: training is the same with and without it, and any scheduler may be used, or
+    none.
+
+    Args:
+        optimizer: a torch.optim.Optimizer.
+        group: the index of the parameter group whose rates are recorded.
+
+    Returns:
+        a recorder; `rates` is a list of float, one for each `optimizer.step()` since it was made.
+
+    Raises:
+        TypeError: `optimizer` is no Optimizer.
+        ValueError: there is no such group.
+
+    Examples:
+        A loop whose scheduler forgets one call:
+
+        >>> from lrlib import Linear
+        >>> plan = Linear(0.4, 0, steps=4)
+        >>> optimizer = torch.optim.SGD(torch.nn.Linear(2, 1).parameters(), lr=1.0)
+        >>> scheduler = TorchSchedule(optimizer, plan)
+        >>> recorder = RateRecorder(optimizer)
+        >>> for update in range(4):
+        ...     optimizer.step()
+        ...     if update != 0:
+        ...         scheduler.step()
+        >>> [round(rate, 3) for rate in recorder.rates]
+        [0.4, 0.4, 0.3, 0.2]
+        >>> try:
+        ...     recorder.check(plan)
+        ... except AssertionError as mismatch:
+        ...     print(mismatch.diagnosis)
+        every rate comes one update late
+
+    Notes:
+        A step that torch.amp.GradScaler skips is no update and is not recorded.
+        The record is of this process and starts empty: after a checkpoint it is that of the
+        updates since then.
+    """
+
+    def __init__(self, optimizer, group=0):
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise TypeError(f"optimizer must be a torch.optim.Optimizer, got {optimizer!r}")
+        count = len(optimizer.param_groups)
+        if isinstance(group, bool) or not isinstance(group, int) or not 0 <= group < count:
+            raise ValueError(f"group must be a whole number from 0 to {count - 1}, got {group!r}")
+        self.optimizer, self.group, self.rates = optimizer, group, []
+        self._hook = optimizer.register_step_pre_hook(self._record)
+
+    def _record(self, optimizer, args, kwargs):
+        # a fused optimizer is called even when GradScaler found an overflow, and does nothing
+        found = getattr(optimizer, "found_inf", None)
+        if found is None or not float(found):
+            self.rates.append(float(optimizer.param_groups[self.group]["lr"]))
+
+    def check(self, schedule, rtol=RTOL):
+        """Compares what was recorded so far with a plan: see `lrlib.audit.check_rates`.
+
+        Args:
+            schedule: the Schedule, or an array of planned rates, from the first recorded update
+                on.  A group with a key "lr_scale" is compared with that multiple of it.
+            rtol: the largest difference that counts as rounding, as a share of the planned rate.
+
+        Raises:
+            RateMismatch: a rate differs; the message says where, and why if it is a known fault.
+            ValueError: nothing was recorded.
+        """
+        scale = self.optimizer.param_groups[self.group].get("lr_scale", 1.0)
+        plan = schedule if isinstance(schedule, Schedule) else np.asarray(schedule)
+        check_rates(self.rates, scale * plan, rtol)
+
+    def remove(self):
+        """Ends the recording; `rates` stays."""
+        self._hook.remove()

@@ -5,6 +5,7 @@ import strategies
 from hypothesis import given, settings
 
 import lrlib
+from lrlib.audit import RateMismatch
 from lrlib.repro import quiet_stderr
 
 with quiet_stderr():
@@ -98,3 +99,27 @@ def test_several_updates_an_execution_are_refused():
 def test_bad_input_is_refused(arguments, error, message):
     with pytest.raises(error, match=message):
         KerasSchedule(*arguments)
+
+
+NATIVE = keras.optimizers.schedules.CosineDecay(0.2, decay_steps=20)
+
+
+@pytest.mark.parametrize(("rates", "plan"), [
+    (KerasSchedule(PLAN), PLAN), (KerasSchedule(PLAN), PLAN(np.arange(20))),
+    (NATIVE, lrlib.Cosine(0.2, 0.0, steps=20))])
+def test_a_recorder_checks_in_float32(rates, plan):
+    recorder, trained = RateRecorder(), model(keras.optimizers.SGD(rates))
+    trained.fit(X, Y, batch_size=1, epochs=1, verbose=0, callbacks=[recorder])
+    recorder.check(plan)
+
+
+def test_a_recorder_says_what_is_wrong():
+    recorder, trained = RateRecorder(), model(keras.optimizers.SGD(0.2))
+    trained.fit(X, Y, batch_size=1, verbose=0, callbacks=[recorder])
+    with pytest.raises(RateMismatch, match="is the schedule connected"):
+        recorder.check(PLAN)
+
+
+def test_a_recorder_checks_nothing_before_fit():
+    with pytest.raises(ValueError, match="used rates"):
+        RateRecorder().check(PLAN)

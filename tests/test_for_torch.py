@@ -9,7 +9,8 @@ import torch
 from hypothesis import given
 
 import lrlib
-from lrlib.for_torch import TorchSchedule, set_rate
+from lrlib.audit import RateMismatch
+from lrlib.for_torch import RateRecorder, TorchSchedule, set_rate
 
 OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=9.0, momentum=0.9, nesterov=True),
@@ -181,3 +182,92 @@ def test_only_a_schedule_is_accepted():
         TorchSchedule(optimizer, 0.1)
     with pytest.raises(TypeError, match="Optimizer"):
         TorchSchedule(net(), PLAN)
+
+
+def step(optimizer, times=1):
+    for _ in range(times):
+        optimizer.step()
+
+
+def test_a_recorder_sees_every_rate_and_changes_nothing():
+    plain, watched = net(), net()
+    optimizers = [OPTIMIZERS["sgd"](model.parameters()) for model in (plain, watched)]
+    recorder = RateRecorder(optimizers[1])
+    for model, optimizer in zip((plain, watched), optimizers, strict=True):
+        train(model, optimizer, TorchSchedule(optimizer, PLAN), 20)
+    assert recorder.rates == PLAN(np.arange(20)).tolist()
+    recorder.check(PLAN)
+    recorder.check(PLAN(np.arange(20)))
+    assert torch.equal(plain.weight, watched.weight)
+    assert optimizers[0].state_dict().keys() == optimizers[1].state_dict().keys()
+
+
+def test_a_recorder_says_what_is_wrong():
+    optimizer = torch.optim.SGD(net().parameters(), lr=0.2)
+    recorder = RateRecorder(optimizer)
+    step(optimizer, 20)
+    with pytest.raises(RateMismatch, match="is the schedule connected"):
+        recorder.check(PLAN)
+
+
+def test_a_recorder_ends():
+    optimizer = torch.optim.SGD(net().parameters(), lr=0.2)
+    recorder = RateRecorder(optimizer)
+    step(optimizer, 3)
+    recorder.remove()
+    recorder.remove()
+    step(optimizer, 3)
+    assert recorder.rates == [0.2] * 3
+
+
+@pytest.mark.parametrize("group", [0, 1])
+def test_a_recorder_of_a_group_expects_its_multiple(group):
+    model = net()
+    optimizer = torch.optim.SGD([{"params": [model.weight]},
+                                 {"params": [model.bias], "lr_scale": 0.1}], lr=1.0)
+    scheduler = TorchSchedule(optimizer, PLAN)
+    recorder = RateRecorder(optimizer, group)
+    train(model, optimizer, scheduler, 20)
+    recorder.check(PLAN)
+    recorder.check(PLAN(np.arange(20)).tolist())
+    assert recorder.rates == [rate * (1, 0.1)[group] for rate in PLAN(np.arange(20))]
+
+
+def test_a_recorder_reads_a_tensor_rate():
+    optimizer = torch.optim.Adam(net().parameters(), lr=torch.tensor(9.0), capturable=False,
+                                 foreach=False)
+    recorder = RateRecorder(optimizer)
+    for update in range(20):
+        set_rate(optimizer, PLAN(update))
+        optimizer.step()
+    assert all(type(rate) is float for rate in recorder.rates)
+    recorder.check(PLAN)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_step_that_the_scaler_skips_is_not_recorded(fused):
+    model = net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, fused=fused)
+    recorder, scaler = RateRecorder(optimizer), torch.amp.GradScaler("cpu")
+    for update, size in enumerate([1.0, float("inf"), 1.0]):
+        before = model.weight.clone()
+        set_rate(optimizer, 0.1 * (update + 1))
+        optimizer.zero_grad()
+        scaler.scale(model(torch.ones(1, 3)).sum() * size).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        assert torch.equal(model.weight, before) == (size == float("inf"))
+    assert recorder.rates == pytest.approx([0.1, 0.3])
+
+
+@pytest.mark.parametrize("group", [1, -1, True, "0"])
+def test_a_recorder_needs_a_group_that_exists(group):
+    with pytest.raises(ValueError, match=f"from 0 to 0, got {group!r}"):
+        RateRecorder(torch.optim.SGD(net().parameters(), lr=0.1), group)
+
+
+def test_a_recorder_needs_an_optimizer_and_updates():
+    with pytest.raises(TypeError, match="must be a torch"):
+        RateRecorder(net())
+    with pytest.raises(ValueError, match="used rates"):
+        RateRecorder(torch.optim.SGD(net().parameters(), lr=0.1)).check(PLAN)

@@ -1,5 +1,6 @@
 """Every page in a real browser: light and dark, on a desk and on a phone."""
 import functools
+import gzip
 import http.server
 import os
 import re
@@ -73,3 +74,33 @@ def test_page(browser, address, name, scheme, width):
         assert errors == []
         assert [url for url in asked if not url.startswith((address, "data:"))] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_600_kilobytes_at_most(browser, address, name):
+    with browser.new_context() as context:
+        page, sizes = context.new_page(), {}
+
+        def weigh(answer):                         # a host of pages compresses what is text
+            body = answer.body()
+            packed = answer.url.endswith((".png", ".woff2"))
+            sizes[answer.url] = len(body if packed else gzip.compress(body))
+        page.on("response", weigh)
+        page.goto(f"{address}/{name}.html", wait_until="networkidle")
+    assert sum(sizes.values()) <= 600_000, sizes
+
+
+def test_the_site_works_from_a_folder(browser, build):  # noqa: F811
+    with browser.new_context() as context:
+        page, errors, folder = context.new_page(), [], build[0].as_uri()
+        page.goto(f"{folder}/index.html", wait_until="commit")
+        page.wait_for_url("**/chapters/index.html")           # where it leads
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("requestfailed", lambda asked: errors.append(asked.url))
+        page.goto(f"{folder}/chapters/principles/decay.html", wait_until="load")
+        assert page.locator("article figure img").first.evaluate("img => img.naturalWidth") > 0
+        page.goto(f"{folder}/chapters/using/designer.html", wait_until="load")
+        assert page.locator("lr-designer .curve").count() >= 1
+        page.goto(f"{folder}/search.html?q=overfitting", wait_until="load")
+        page.wait_for_selector("#search-results li a")
+        assert errors == []

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import html
 import json
+import os
 import re
 import shutil
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import quickjs
 from docutils import nodes
+from PIL import Image
 from sphinx.ext.autodoc.mock import MockFinder
 from sphinx.util import logging
 from sphinx.util.docutils import ReferenceRole, SphinxDirective
@@ -183,11 +185,47 @@ def repair_pages(app, error):
     shutil.copytree(HERE / "katex" / "static", static / "katex", dirs_exist_ok=True)
 
 
+def shrink_pictures(app, error):
+    """256 colours are enough for a figure, and a third of the bytes."""
+    if error or app.builder.format != "html":
+        return
+    for path in (Path(app.outdir) / "_images").glob("*.png"):
+        picture = Image.open(path)
+        if picture.mode == "P" or (picture.mode == "RGBA" and picture.getextrema()[3][0] < 255):
+            continue
+        few = picture.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT,
+                                              dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
+
+
+# Where the book will stand is known only where it is published: there the environment says it.
+SITE, REPOSITORY = os.environ.get("BOOK_URL"), os.environ.get("GITHUB_REPOSITORY")
+
+
+def publish(app, config):
+    if SITE:
+        site = SITE.rstrip("/") + "/"
+        config.html_baseurl = config.ogp_site_url = site
+        config.ogp_image = site + "_static/book.png"
+        config.ogp_image_alt = "A chapter of the book in a browser"
+        config.html_static_path.append(str(HERE / "book.png"))
+        config.sitemap_url_scheme = "{link}"
+    if REPOSITORY:                             # colab.py's notebooks are on a branch of their own
+        server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+        config.html_theme_options |= {
+            "repository_url": f"{server}/{REPOSITORY}", "repository_branch": "colab",
+            "launch_buttons": {"colab_url": "https://colab.research.google.com"}}
+
+
 def setup(app):
     # The reference reads docstrings only; the frameworks would cost ten seconds and write notes.
     sys.meta_path.insert(0, MockFinder(["torch", "keras", "joblib", "matplotlib"]))
+    if SITE:
+        app.setup_extension("sphinx_sitemap")
+    app.connect("config-inited", publish)
     app.connect("config-inited", leave_out_text_of_pairs)
     app.connect("build-finished", repair_pages)
+    app.connect("build-finished", shrink_pictures)
     app.add_html_math_renderer("katex", (visit_inline, None), (visit_display, None))
     app.add_css_file("katex/katex.min.css")
     app.connect("html-page-context", load_components)

@@ -1,0 +1,63 @@
+"""What is added where the book is published, in any repository, without an edit."""
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import rules
+from bs4 import BeautifulSoup
+
+SITE = "https://somebody.example.org/a-fork"
+CHAPTER = "chapters/principles/decay"
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    out = tmp_path_factory.mktemp("published")
+    done = subprocess.run([Path(sys.executable).with_name("jupyter-book"), "build", rules.ROOT,
+                           "-W", "-n", "--keep-going", "--path-output", out], text=True,
+                          capture_output=True, env={**os.environ, "BOOK_URL": SITE,
+                                                    "GITHUB_REPOSITORY": "somebody/a-fork",
+                                                    "GITHUB_SERVER_URL": "https://github.com"})
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return out / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def page(published):
+    return BeautifulSoup((published / f"{CHAPTER}.html").read_text(), "html.parser")
+
+
+def test_every_page_says_where_it_stands(published, page):
+    assert page.select_one("link[rel=canonical]")["href"] == f"{SITE}/{CHAPTER}.html"
+    places = {place.text for place in ElementTree.parse(published / "sitemap.xml").iter()
+              if place.tag.endswith("loc")}
+    assert f"{SITE}/{CHAPTER}.html" in places
+    for place in places:
+        assert (published / place.removeprefix(f"{SITE}/")).exists()
+
+
+def test_a_shared_link_shows_title_words_and_picture(published, page):
+    said = {tag["property"]: tag["content"] for tag in page.select("meta[property^='og:']")}
+    assert said["og:title"] == "What does decay buy?"
+    assert said["og:url"] == f"{SITE}/{CHAPTER}.html"
+    assert len(said["og:description"]) > 80
+    picture = said["og:image"].removeprefix(f"{SITE}/")
+    assert (published / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_chapter_opens_in_colab_from_the_branch_of_its_copies(page):
+    links = {link["href"] for link in page.select("a[href*='colab.research.google.com']")}
+    assert links == {"https://colab.research.google.com/github/somebody/a-fork/blob/colab/"
+                     f"{CHAPTER}.ipynb"}
+
+
+def test_no_address_of_a_repository_or_a_site_is_in_the_project():
+    files = subprocess.run(["git", "grep", "-lIE", r"github\.(com|io)/[a-z]"], cwd=rules.ROOT, text=True,
+                           capture_output=True).stdout.splitlines()
+    own = [name for name in files if re.match(r"(README|CONTRIBUTING|_|chapters/\w+\.md|lrlib/\w+\.py|\.github)",
+                                              name)]
+    assert own == []

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PAGE := _build/html/index.html
 
-.PHONY: help book serve pdf test run bench clean
+.PHONY: help book serve pdf test run audit bench clean
 .DEFAULT_GOAL := help
 
 help:   ## this list
@@ -30,6 +30,9 @@ test: .venv/test   ## check style, run every test, execute every chapter and com
 
 run: .venv/book   ## execute and store all chapters, or one: make run CHAPTER=principles/decay
 	$(BIN)/python chapters/_book/execute.py $(CHAPTER)
+
+audit: .venv/test book   ## print Lighthouse's scores of every page (needs Node.js)
+	$(BIN)/python chapters/_book/lighthouse.py
 
 bench: .venv/test   ## print the figures of speed, side by side
 	$(BIN)/python -m benchmarks

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "lrlib"
 LAYER = {
     "schedules": 0, "stats": 0, "repro": 0, "feedback": 0, "audit": 0,
     "for_torch": 1, "for_keras": 1, "data": 1, "models": 1, "plot": 1, "optimizers": 1,
-    "program": 1,
+    "program": 1, "exercises": 1,
     "train": 2,
     "sweep": 3, "finder": 4, "evidence": 3,
 }

@@ -1,0 +1,360 @@
+"""Exercises that check themselves: a reader's function against the reference, offline.
+
+Some exercises of the chapters ask for a function.  `check` calls it with arguments drawn at
+random, often the awkward ones (the first update, the last, the one after), compares it with the
+reference, and says where it differs, and which common mistake that is, if it is one.
+"""
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .repro import rng
+from .schedules import Cosine, Linear, Step
+
+__all__ = ["check", "names"]
+
+CASES = 200
+RTOL = 1e-9
+
+
+@dataclass(frozen=True)
+class _Exercise:
+    """What is asked, the right answer, arguments to try, and common wrong answers by their name."""
+
+    asked: str
+    answer: Callable
+    draw: Callable                    # numpy Generator -> dict of arguments
+    mistakes: dict[str, Callable] = field(default_factory=dict)
+
+
+def names():
+    """The exercises that `check` knows, and what each asks for.
+
+    Returns:
+        dict of name to one line, in the order of the book.
+
+    Examples:
+        >>> names()["cosine-1"]
+        'cosine(t, start, end, steps): the rate of update t; from `steps` on it is `end`'
+    """
+    return {name: exercise.asked for name, exercise in EXERCISES.items()}
+
+
+def check(name, attempt):
+    """Tries a reader's function and prints whether it is right, or where and how it goes wrong.
+
+    Args:
+        name: of the exercise, such as "cosine-1": the chapter and the number there.
+        attempt: the function; its arguments are named in the exercise and by `names`.
+
+    Returns:
+        None; it prints one line, or a few.
+
+    Raises:
+        KeyError: there is no such exercise; the message lists those there are.
+        TypeError: `attempt` is no function, or takes other arguments than were asked for.
+
+    Examples:
+        >>> import math
+        >>> def cosine(t, start, end, steps):
+        ...     return end + (start - end) * (1 + math.cos(math.pi * t / steps)) / 2
+        >>> check("cosine-1", cosine)
+        cosine-1: not yet, in 60 of 200 cases. The simplest:
+        cosine(t=2, start=0.69, end=0.348, steps=1) gave 0.69, expected 0.348
+        It climbs again past the end: past its last update a schedule holds.
+        >>> check("cosine-1", lambda t, start, end, steps:
+        ...       cosine(min(t, steps), start, end, steps))
+        cosine-1: right in all 200 cases.
+
+    Notes:
+        An answer counts as right within a billionth.  The cases are the same each time.
+    """
+    if name not in EXERCISES:
+        raise KeyError(f"there is no exercise {name!r}; there are {', '.join(EXERCISES)}")
+    if not callable(attempt):
+        raise TypeError(f"{name} asks for a function, {EXERCISES[name].asked}; got {attempt!r}")
+    exercise = EXERCISES[name]
+    cases = _cases(name, exercise)
+    _same_arguments(name, exercise, attempt, cases[0])
+    wrong = [said for case in cases if (said := _difference(exercise, attempt, case))]
+    if not wrong:
+        print(f"{name}: right in all {len(cases)} cases.")
+        return
+    print(f"{name}: not yet, in {len(wrong)} of {len(cases)} cases. The simplest:")
+    print(min(wrong, key=len))
+    for sentence, mistake in exercise.mistakes.items():
+        if all(_agrees(attempt, mistake, case) for case in cases):
+            print(sentence)
+
+
+def _cases(name, exercise):
+    draws = rng(0, f"exercise {name}")
+    return [exercise.draw(draws) for _ in range(CASES)]
+
+
+def _same_arguments(name, exercise, attempt, case):
+    try:
+        inspect.signature(attempt).bind(**case)
+    except TypeError:
+        raise TypeError(f"{name} asks for {exercise.asked}; got a function with the arguments "
+                        f"{inspect.signature(attempt)}") from None
+
+
+def _value(function, case):
+    """What the function returns as an array of floats; an error as the error."""
+    try:
+        return np.asarray(function(**case), dtype=float)
+    except Exception as error:
+        return error
+
+
+def _equal(found, expected):
+    return (isinstance(found, np.ndarray) and found.shape == expected.shape
+            and np.allclose(found, expected, rtol=RTOL, atol=1e-12, equal_nan=True))
+
+
+def _agrees(attempt, mistake, case):
+    found, expected = _value(attempt, case), _value(mistake, case)
+    if isinstance(expected, Exception):
+        return isinstance(found, Exception)
+    return _equal(found, expected)
+
+
+def _difference(exercise, attempt, case):
+    expected, found = _value(exercise.answer, case), _value(attempt, case)
+    if _equal(found, expected):
+        return None
+    name = exercise.asked.split("(")[0]
+    call = f"{name}({', '.join(f'{key}={_shown(value)}' for key, value in case.items())})"
+    if isinstance(found, Exception):
+        return f"{call} stopped with {type(found).__name__}: {found}"
+    if found.shape != expected.shape:
+        return (f"{call} gave {'one number' if not found.shape else f'{found.size} numbers'}, "
+                f"expected {'one' if not expected.shape else expected.size}")
+    return f"{call} gave {_shown(found.tolist())}, expected {_shown(expected.tolist())}"
+
+
+def _shown(value):
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_shown, value))}]"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+# The exercises -----------------------------------------------------------------------------------
+
+def _rates(draws):
+    """Two rates, the first the higher."""
+    end, start = sorted(round(float(rate), 3) for rate in draws.uniform(0, 1, 2))
+    return start + 0.1, end
+
+
+def _time(draws):
+    """(t, steps): often the first update, the last, and one past the end."""
+    steps = int(draws.integers(1, 20))
+    return int(draws.choice([0, steps - 1, steps, steps + 1, draws.integers(0, 40)])), steps
+
+
+def _draw_linear(draws):
+    t, steps = _time(draws)
+    return {"t": t, "start": _rates(draws)[0], "steps": steps}
+
+
+def _draw_ramp(draws):
+    (t, steps), (start, end) = _time(draws), _rates(draws)
+    return {"t": t, "start": start, "end": end, "steps": steps}
+
+
+def _draw_limit(draws):
+    return {"curvatures": [round(float(h), 3) for h in draws.uniform(0.01, 20, draws.integers(1, 6))]}
+
+
+def _draw_half_life(draws):
+    return {"factor": round(float(draws.uniform(0.05, 0.999)), 3), "every": int(draws.integers(1, 500))}
+
+
+def _draw_steps(draws):
+    every = int(draws.integers(1, 10))
+    t = int(draws.choice([0, every - 1, every, every + 1, 2 * every, draws.integers(0, 60)]))
+    return {"t": t, "start": _rates(draws)[0], "factor": float(draws.choice([0.1, 0.5, 0.3])),
+            "every": every}
+
+
+def _draw_warmup(draws):
+    n, rest = int(draws.integers(1, 8)), int(draws.integers(1, 20))
+    t = int(draws.choice([0, max(n - 1, 0), n, n + 1, n + rest, n + rest + 3]))
+    return {"t": t, "peak": _rates(draws)[0], "warmup": n, "steps": n + rest}
+
+
+def _draw_boundaries(draws):
+    return {"boundaries": sorted({int(b) for b in draws.integers(1, 500, draws.integers(1, 5))})}
+
+
+def _draw_record(draws):
+    planned = [round(float(rate), 3) for rate in draws.uniform(0.01, 1, draws.integers(2, 8))]
+    used = list(planned)
+    for at in draws.integers(0, len(used), draws.integers(0, 3)):
+        used[at] = round(used[at] + 0.5, 3)
+    return {"used": used, "planned": planned}
+
+
+def _draw_updates(draws):
+    return {"epochs": int(draws.integers(1, 12)), "examples": int(draws.integers(20, 2_000)),
+            "batch": int(draws.choice([1, 8, 20, 32])), "accumulate": int(draws.integers(1, 5))}
+
+
+def _draw_adam(draws):
+    count = int(draws.integers(1, 6))
+    return {"gradients": [round(float(g), 3) for g in draws.normal(0, 2, count)],
+            "rate": 0.1, "beta1": float(draws.choice([0.9, 0.5])),
+            "beta2": float(draws.choice([0.999, 0.9])), "eps": 1e-8}
+
+
+def _draw_plateau(draws):
+    losses = np.round(np.abs(np.cumsum(draws.normal(-0.1, 0.5, draws.integers(1, 15)))) + 0.1, 2)
+    return {"losses": losses.tolist(), "rate": 1.0, "factor": 0.5,
+            "patience": int(draws.integers(0, 4))}
+
+
+def _steps(t, start, factor, every):
+    return Step(start, factor, every)(t)
+
+
+def _warmed(t, peak, warmup, steps):
+    return Linear(peak, 0, steps - warmup).warmup(warmup)(t)
+
+
+def _updates(epochs, examples, batch, accumulate):
+    return epochs * math.ceil(math.ceil(examples / batch) / accumulate)
+
+
+def _adam(gradients, rate, beta1, beta2, eps, corrected=True, sign=-1):
+    m = v = weight = 0.0
+    for t, g in enumerate(gradients, start=1):
+        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g * g
+        a, b = (1 - beta1**t, 1 - beta2**t) if corrected else (1, 1)
+        weight += sign * rate * (m / a) / (math.sqrt(v / b) + eps)
+    return weight
+
+
+def _plateau(losses, rate, factor, patience, least=1):
+    best, bad, rates = math.inf, 0, []
+    for loss in losses:
+        best, bad = (loss, 0) if loss < best else (best, bad + 1)
+        if bad >= patience + least:
+            rate, bad = rate * factor, 0
+        rates.append(rate)
+    return rates
+
+
+def _first_difference(used, planned):
+    return next((t for t, (a, b) in enumerate(zip(used, planned, strict=True)) if a != b), -1)
+
+
+EXERCISES = {
+    "decay-4": _Exercise(
+        "linear(t, start, steps): the rate of update t; from `steps` on it is 0",
+        lambda t, start, steps: Linear(start, 0, steps)(t), _draw_linear, {
+            "It goes below zero past the end: past its last update a schedule holds.":
+                lambda t, start, steps: start * (1 - t / steps),
+            "It is one update early: update 0 uses the whole `start`.":
+                lambda t, start, steps: start * max(0, 1 - (t + 1) / steps),
+            "It reaches 0 one update early: `steps` is the update whose rate is 0.":
+                lambda t, start, steps: start * max(0, 1 - t / (steps - 1))}),
+    "step_size-4": _Exercise(
+        "largest(curvatures): the rate above which gradient descent on the bowl diverges",
+        lambda curvatures: 2 / max(curvatures), _draw_limit, {
+            "That is the rate that jumps to the bottom at once; the limit is twice that.":
+                lambda curvatures: 1 / max(curvatures),
+            "The steepest direction sets the limit, not the flattest.":
+                lambda curvatures: 2 / min(curvatures),
+            "The steepest direction sets the limit, not the average.":
+                lambda curvatures: 2 / (sum(curvatures) / len(curvatures))}),
+    "families-4": _Exercise(
+        "half_life(factor, every): updates until a rate that is multiplied by `factor` in every "
+        "`every` updates, smoothly, is halved",
+        lambda factor, every: every * math.log(0.5) / math.log(factor), _draw_half_life, {
+            "That is the time to 1/e; for a half the logarithm of 1/2 is needed.":
+                lambda factor, every: -every / math.log(factor),
+            "`factor` belongs to `every` updates, not to one.":
+                lambda factor, every: math.log(0.5) / math.log(factor)}),
+    "staircase-1": _Exercise(
+        "steps(t, start, factor, every): the rate of update t of a staircase; an update that is a "
+        "boundary already has the new rate",
+        _steps, _draw_steps, {
+            "The boundary itself still has the old rate, as in Keras' piecewise schedule.":
+                lambda t, start, factor, every: start * factor ** (max(t - 1, 0) // every),
+            "It falls at update 0 already.":
+                lambda t, start, factor, every: start * factor ** (t // every + 1),
+            "It falls smoothly; a staircase needs the whole number of steps.":
+                lambda t, start, factor, every: start * factor ** (t / every)}),
+    "cosine-1": _Exercise(
+        "cosine(t, start, end, steps): the rate of update t; from `steps` on it is `end`",
+        lambda t, start, end, steps: Cosine(start, end, steps)(t), _draw_ramp, {
+            "It climbs again past the end: past its last update a schedule holds.":
+                lambda t, start, end, steps:
+                    end + (start - end) * (1 + math.cos(math.pi * t / steps)) / 2,
+            "It ends at 0, not at `end`.":
+                lambda t, start, end, steps:
+                    start * (1 + math.cos(math.pi * min(t, steps) / steps)) / 2,
+            "It starts above `start`: the cosine must span `start` - `end`.":
+                lambda t, start, end, steps:
+                    end + start * (1 + math.cos(math.pi * min(t, steps) / steps)) / 2,
+            "Half a period is pi, not two pi.":
+                lambda t, start, end, steps:
+                    end + (start - end) * (1 + math.cos(2 * math.pi * min(t, steps) / steps)) / 2}),
+    "warmup-4": _Exercise(
+        "warmed(t, peak, warmup, steps): the rate of update t: up from 0 to `peak` in `warmup` "
+        "updates, then straight down to 0 at update `steps`",
+        _warmed, _draw_warmup, {
+            "The peak is never reached: the way down must start where the warm-up ends.":
+                lambda t, peak, warmup, steps:
+                    peak * min(1, t / warmup) * max(0, 1 - t / steps),
+            "It is one update early: the warm-up starts from 0 at update 0.":
+                lambda t, peak, warmup, steps:
+                    peak * (t + 1) / warmup if t < warmup else
+                    peak * max(0, 1 - (t - warmup) / (steps - warmup))}),
+    "adaptive-4": _Exercise(
+        "adam(gradients, rate, beta1, beta2, eps): where one weight that starts at 0 is after "
+        "these gradients",
+        _adam, _draw_adam, {
+            "The bias correction is missing.":
+                lambda **case: _adam(**case, corrected=False),
+            "It climbs: the update is subtracted.":
+                lambda **case: _adam(**case, sign=1)}),
+    "plateau-4": _Exercise(
+        "plateau(losses, rate, factor, patience): the rate after each loss; it is multiplied by "
+        "`factor` once more than `patience` losses in a row were not below the best",
+        _plateau, _draw_plateau, {
+            "It is one loss too impatient: `patience` losses without a gain are still allowed.":
+                lambda **case: _plateau(**case, least=0) if case["patience"] else None}),
+    "frameworks-4": _Exercise(
+        "in_keras(boundaries): the boundaries that Keras' PiecewiseConstantDecay needs to do what "
+        "torch's MultiStepLR does with these milestones",
+        lambda boundaries: [boundary - 1 for boundary in boundaries], _draw_boundaries, {
+            "Keras keeps the old rate at a boundary itself, so its boundaries are one less.":
+                lambda boundaries: boundaries,
+            "The other way round: one less, not one more.":
+                lambda boundaries: [boundary + 1 for boundary in boundaries]}),
+    "silent_bugs-4": _Exercise(
+        "first_difference(used, planned): the first update whose rates differ; -1 if there is none",
+        _first_difference, _draw_record, {
+            "It returns how many differ, not where.":
+                lambda used, planned: sum(a != b for a, b in zip(used, planned, strict=True))}),
+    "units-4": _Exercise(
+        "count(epochs, examples, batch, accumulate): optimizer steps of a run that keeps the last "
+        "small batch, and steps after every `accumulate` batches and at the end of an epoch",
+        _updates, _draw_updates, {
+            "It counts batches: several of them make one optimizer step.":
+                lambda epochs, examples, batch, accumulate: epochs * math.ceil(examples / batch),
+            "An epoch ends with a step, also when its last batches are few: round each epoch up.":
+                lambda epochs, examples, batch, accumulate:
+                    math.ceil(epochs * math.ceil(examples / batch) / accumulate),
+            "It drops the last small batch.":
+                lambda epochs, examples, batch, accumulate:
+                    epochs * math.ceil(examples // batch / accumulate)}),
+}

@@ -49,16 +49,19 @@ class RateMismatch(AssertionError):
                 + (f". Diagnosis: {self.diagnosis}" if self.diagnosis else ""))
 
 
-def check_rates(used, schedule, rtol=RTOL, floor=FLOOR):
+def check_rates(used, schedule, rtol=RTOL, floor=FLOOR, first=0):
     """Nothing if a run used its planned rates, else an error that says where and why not.
 
     Args:
-        used: the rates that were used, one for each update from update 0 on, [updates]; finite.
+        used: the rates that were used, one for each update from update `first` on, [updates];
+            finite.
         schedule: what was planned: a Schedule (or another function of an array of update
-            numbers), or the planned rates themselves, [updates] or more.
+            numbers), or the planned rates themselves from update 0 on, as many or more.
         rtol: the largest difference that counts as rounding, as a share of the planned rate;
             0 or more.
         floor: the same as a share of the largest planned rate, for plans that end at 0.
+        first: the number of the first recorded update, 0 or more: after a checkpoint, how many
+            updates were made before it.
 
     Returns:
         None.
@@ -67,7 +70,7 @@ def check_rates(used, schedule, rtol=RTOL, floor=FLOOR):
         RateMismatch: a rate differs.  It is an AssertionError and carries the first update that
             differs, both rates and the diagnosis.
         ValueError: no rates, rates that are not finite or not in one axis, a plan shorter than
-            the record, a negative tolerance.
+            the record, a negative tolerance or `first`.
         TypeError: rates that are not numbers.
 
     Examples:
@@ -85,20 +88,21 @@ def check_rates(used, schedule, rtol=RTOL, floor=FLOOR):
         ... except RateMismatch as mismatch:
         ...     mismatch.update, mismatch.used, mismatch.planned, mismatch.diagnosis
         (2, 0.7, 0.2, None)
+        >>> check_rates([0.2, 0.1], plan, first=2)
 
     Notes:
         The default tolerance lets float32 pass.
     """
-    used, plan, close = _read(used, schedule, rtol, floor)
+    used, plan, close = _read(used, schedule, rtol, floor, first)
     planned = plan(np.arange(len(used)))
     wrong = np.flatnonzero(~close(used, planned))
     if wrong.size:
-        first = int(wrong[0])
-        raise RateMismatch(first, float(used[first]), float(planned[first]), len(wrong),
-                           len(used), _sentence(used, plan, close))
+        at = int(wrong[0])
+        raise RateMismatch(at, float(used[at]), float(planned[at]), len(wrong),
+                           len(used) - first, _sentence(used, plan, close))
 
 
-def diagnose(used, schedule, rtol=RTOL, floor=FLOOR):
+def diagnose(used, schedule, rtol=RTOL, floor=FLOOR, first=0):
     """What went wrong, in words, if a known fault explains every recorded rate.
 
     Args:
@@ -106,6 +110,7 @@ def diagnose(used, schedule, rtol=RTOL, floor=FLOOR):
         schedule: as for `check_rates`.  Past the end of an array its last rate holds.
         rtol: as for `check_rates`.
         floor: as for `check_rates`.
+        first: as for `check_rates`.
 
     Returns:
         str, or None where the rates agree or no known fault explains all of them.  Where more
@@ -138,7 +143,7 @@ def diagnose(used, schedule, rtol=RTOL, floor=FLOOR):
         Few rates leave room for several faults, and a fault that does not change a rate cannot
         be seen in it: give a whole run.
     """
-    used, plan, close = _read(used, schedule, rtol, floor)
+    used, plan, close = _read(used, schedule, rtol, floor, first)
     if close(used, plan(np.arange(len(used)))).all():
         return None
     return _sentence(used, plan, close)
@@ -159,22 +164,28 @@ def _numbers(name, values):
     return values.astype(float)
 
 
-def _read(used, schedule, rtol, floor):
-    """The record as an array, the plan as a function of update numbers, and what is equal."""
+def _read(used, schedule, rtol, floor, first):
+    """The record as an array, the plan as a function of update numbers, and what is equal.
+
+    The updates before the first recorded one are taken to have been as planned.
+    """
     used = _numbers("used rates", used)
     for name, value in (("rtol", rtol), ("floor", floor)):
         if not (math.isfinite(value) and value >= 0):
             raise ValueError(f"{name} must be finite and 0 or more, got {value}")
+    if isinstance(first, bool) or not isinstance(first, (int, np.integer)) or first < 0:
+        raise ValueError(f"first must be a whole number of 0 or more, got {first!r}")
     if callable(schedule):
         plan = schedule
     else:
         table = _numbers("planned rates", schedule)
-        if len(table) < len(used):
-            raise ValueError(f"{len(used)} rates were used and {len(table)} planned")
+        if len(table) < first + len(used):
+            raise ValueError(f"{first + len(used)} rates were used and {len(table)} planned")
 
         def plan(t):
             return table[np.minimum(t, len(table) - 1)]
 
+    used = np.append(plan(np.arange(first)), used)
     least = floor * np.abs(plan(np.arange(len(used)))).max()
 
     def close(a, b):
@@ -253,11 +264,14 @@ def _slow(used, plan, close, t, planned):
 
 
 def _fast(used, plan, close, t, planned):
-    steps = _clocks(np.arange(2, LIMIT + 1), lambda c, t: t * c, used, plan, close)
-    if not steps:
-        return None
-    return (f"as if {steps[0]}{' or more' * (len(steps) > 1)} steps were taken an update "
-            "(several workers, accumulation or batches?)")
+    # all the steps after the update, or all but one of them before it, batch by batch
+    for before in (0, 1):
+        steps = _clocks(np.arange(2, LIMIT + 1), lambda c, t, before=before:
+                        t * c + before * (c - 1), used, plan, close)
+        if steps:
+            return (f"as if {steps[0]}{' or more' * (len(steps) > 1)} steps were taken an update "
+                    "(several workers, accumulation or batches?)")
+    return None
 
 
 def _multiple(used, plan, close, t, planned):
@@ -297,7 +311,9 @@ def _restarts(used, plan, close, t, planned):
     starts = np.arange(wrong, varied[0] if varied.size else wrong, -1)
     starts = starts[close(used[wrong], plan(wrong - starts))] if starts.size else starts
     for start in starts:
-        if close(used[start:], plan(t[start:] - start)).all():
+        again = close(used[start:], plan(t[start:] - start))
+        again[0] |= close(used[start], planned[start])     # kept with the optimizer's state
+        if again.all():
             return f"starts again at update {start} (resumed without state)"
     return None
 

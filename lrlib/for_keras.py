@@ -131,17 +131,18 @@ class RateRecorder(keras.callbacks.Callback):
         """Records the rate of the update that comes now."""
         self.rates.append(float(self.model.optimizer.learning_rate))
 
-    def check(self, schedule):
+    def check(self, schedule, first=0):
         """Compares the rates of the last `fit` with a plan: see `lrlib.audit.check_rates`.
 
         The tolerance is that of float32, in which Keras computes rates: a millionth of each, or
         of the largest.
 
         Args:
-            schedule: the Schedule, or an array of planned rates.
+            schedule: the Schedule, or an array of planned rates from update 0 on.
+            first: the number of the first recorded update: how many were made before `fit`.
 
         Raises:
             RateMismatch: a rate differs; the message says where, and why if it is a known fault.
             ValueError: nothing was recorded.
         """
-        check_rates(self.rates, schedule, rtol=FLOAT32, floor=FLOAT32)
+        check_rates(self.rates, schedule, rtol=FLOAT32, floor=FLOAT32, first=first)

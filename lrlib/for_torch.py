@@ -191,7 +191,7 @@ class RateRecorder:
     Notes:
         A step that torch.amp.GradScaler skips is no update and is not recorded.
         The record is of this process and starts empty: after a checkpoint it is that of the
-        updates since then.
+        updates since then, and `check` is told by `first` which they are.
     """
 
     def __init__(self, optimizer, group=0):
@@ -209,13 +209,15 @@ class RateRecorder:
         if found is None or not float(found):
             self.rates.append(float(optimizer.param_groups[self.group]["lr"]))
 
-    def check(self, schedule, rtol=RTOL):
+    def check(self, schedule, rtol=RTOL, first=0):
         """Compares what was recorded so far with a plan: see `lrlib.audit.check_rates`.
 
         Args:
-            schedule: the Schedule, or an array of planned rates, from the first recorded update
-                on.  A group with a key "lr_scale" is compared with that multiple of it.
+            schedule: the Schedule, or an array of planned rates from update 0 on.  A group with
+                a key "lr_scale" is compared with that multiple of it.
             rtol: the largest difference that counts as rounding, as a share of the planned rate.
+            first: the number of the first recorded update: after a checkpoint, how many updates
+                were made before it.
 
         Raises:
             RateMismatch: a rate differs; the message says where, and why if it is a known fault.
@@ -223,7 +225,7 @@ class RateRecorder:
         """
         scale = self.optimizer.param_groups[self.group].get("lr_scale", 1.0)
         plan = schedule if isinstance(schedule, Schedule) else np.asarray(schedule)
-        check_rates(self.rates, scale * plan, rtol)
+        check_rates(self.rates, scale * plan, rtol, first=first)
 
     def remove(self):
         """Ends the recording; `rates` stays."""

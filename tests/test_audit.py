@@ -19,7 +19,9 @@ STAIRS = lrlib.Step(0.4, 0.5, every=10)
 def clock(name, plan, n, t=T):
     """The rates of a run whose schedule is read by a wrong clock."""
     reading = {"late": np.maximum(t - n, 0), "early": t + n, "slow": t // n, "fast": t * n,
-               "stops": np.minimum(t, n), "restarts": np.where(t < n, t, t - n)}[name]
+               "gathered": t * n + n - 1,
+               "stops": np.minimum(t, n), "restarts": np.where(t < n, t, t - n),
+               "resumes": np.where(t <= n, t, t - n)}[name]
     return plan(reading)
 
 
@@ -123,6 +125,8 @@ def test_noise_gets_no_diagnosis(schedule, seed):
      "as if 8 steps were taken an update (several workers, accumulation or batches?)"),
     (clock("fast", PLAN, 938), PLAN,
      "as if 105 or more steps were taken an update (several workers, accumulation or batches?)"),
+    (clock("gathered", PLAN, 4), PLAN,
+     "as if 4 steps were taken an update (several workers, accumulation or batches?)"),
     (0.1 * PLAN(T), PLAN, "a constant multiple of the plan: x 0.1"),
     (np.full(90, 0.2), lrlib.Constant(0.4), "a constant multiple of the plan: x 0.5"),
     (0.1 / np.cumprod(1 + 0.01 * T), lrlib.InverseTime(0.1, 0.01),
@@ -133,6 +137,7 @@ def test_noise_gets_no_diagnosis(schedule, seed):
     (clock("stops", PLAN, 30), PLAN, "stops changing after update 30"),
     (clock("stops", STAIRS, 37), STAIRS, "stops changing after update 30"),
     (clock("restarts", PLAN, 40), PLAN, "starts again at update 40 (resumed without state)"),
+    (clock("resumes", PLAN, 40), PLAN, "starts again at update 40 (resumed without state)"),
     (0.4 * 0.5 ** (T // 10 + 1), STAIRS, "every rate comes 10 updates early, or a constant multiple "
                                          "of the plan: x 0.5"),
     (PLAN(T) + 0.1 * (T % 3 == 1), PLAN, None),
@@ -212,3 +217,21 @@ def test_bad_input_is_refused(used, plan, error, message):
 def test_a_bad_tolerance_is_refused(name, value):
     with pytest.raises(ValueError, match=f"{name} must be finite and 0 or more, got {value}"):
         check_rates([0.1], PLAN, **{name: value})
+
+
+@given(strategies.schedules, st.integers(0, 89))
+def test_a_record_may_begin_later(schedule, first):
+    check_rates(schedule(T)[first:], schedule, first=first)
+    check_rates(schedule(T)[first:], schedule(T), first=first)
+
+
+def test_a_record_that_begins_later_is_told_by_the_run_s_own_count():
+    with pytest.raises(RateMismatch) as raised:
+        check_rates(clock("resumes", PLAN, 40)[40:], PLAN, first=40)
+    said = raised.value
+    assert (said.update, said.differ, said.total) == (41, 49, 50)
+    assert said.diagnosis == "starts again at update 40 (resumed without state)"
+    with pytest.raises(ValueError, match="first must be a whole number of 0 or more, got -1"):
+        check_rates([0.1], PLAN, first=-1)
+    with pytest.raises(ValueError, match="12 rates were used and 10 planned"):
+        check_rates([0.1, 0.1], np.ones(10), first=10)

@@ -571,6 +571,7 @@ def table(title, columns, rows, digits=2):
     """
     if not rows:
         raise ValueError("a table needs at least one row, got none")
+    rows = {name: list(values) for name, values in rows.items()}
     body = {name: [f"{value:.{digits}f}" if isinstance(value, (float, np.floating)) else str(value)
                    for value in values] for name, values in rows.items()}
     for name, values in body.items():
@@ -583,7 +584,7 @@ def table(title, columns, rows, digits=2):
     widths = [max(map(len, column)) for column in columns]
     left = max(map(len, map(str, body)))
     print(title)
-    for name, cells in {"": heads, **body}.items():
+    for name, cells in [("", heads), *body.items()]:
         line = "  ".join(cell.rjust(width) if number else cell.ljust(width)
                          for cell, width, number in zip(cells, widths, numbers, strict=True))
         print(f"{name:{left}}   {line}".rstrip())

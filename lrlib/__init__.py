@@ -5,9 +5,9 @@
 0.1
 
 `import lrlib` loads NumPy only.  The rest is imported by name: `lrlib.for_torch`,
-`lrlib.for_keras`, `lrlib.data`, `lrlib.models`, `lrlib.optimizers`, `lrlib.train`,
-`lrlib.program`, `lrlib.sweep`, `lrlib.finder`, `lrlib.feedback`, `lrlib.plot`, `lrlib.repro`,
-`lrlib.stats`, `lrlib.evidence`.
+`lrlib.for_keras`, `lrlib.audit`, `lrlib.data`, `lrlib.models`, `lrlib.optimizers`,
+`lrlib.train`, `lrlib.program`, `lrlib.sweep`, `lrlib.finder`, `lrlib.feedback`, `lrlib.plot`,
+`lrlib.repro`, `lrlib.stats`, `lrlib.evidence`, `lrlib.exercises`.
 """
 from .schedules import *  # noqa: F403
 from .schedules import __all__  # noqa: F401

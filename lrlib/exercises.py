@@ -270,7 +270,7 @@ EXERCISES = {
                 lambda factor, every: -every / math.log(factor),
             "`factor` belongs to `every` updates, not to one.":
                 lambda factor, every: math.log(0.5) / math.log(factor)}),
-    "staircase-1": _Exercise(
+    "staircase-3": _Exercise(
         "steps(t, start, factor, every): the rate of update t of a staircase; an update that is a "
         "boundary already has the new rate",
         _steps, _draw_steps, {

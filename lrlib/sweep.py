@@ -3,9 +3,9 @@
 A sweep trains one network under many schedules and seeds.  Its members are stacked and updated
 together by one `lrlib.program.Program`: what costs most in a small run, everything around the
 arithmetic, is then paid once for all of them.  Each member is the run that `train.fit` makes,
-with the same initial weights, batches and rates, whoever else is in its population: a ReLU
-network bit for bit, others to rounding, since vectorised functions such as exp treat the ends
-of arrays in another way.
+with the same initial weights, batches and rates, up to rounding: the sums are taken in another
+order.  Whoever else is in its population changes no bit of a ReLU network, and others by
+rounding, since vectorised functions such as exp treat the ends of arrays in another way.
 
 Cost.  Let u be the CPU seconds of one update of one member, measured on one small sweep, and M,
 T, C the numbers of members, updates and cores: a sweep takes about u M T / C seconds, plus a

@@ -109,6 +109,8 @@ class RateRecorder(keras.callbacks.Callback):
     Notes:
         After an update, `optimizer.learning_rate` is already the rate of the next one: a callback
         that reads it at the end of a batch is one update ahead.
+        With `gradient_accumulation_steps` Keras asks its schedule for the rate by the number of
+        batches, not of updates, and `check` says so.
     """
 
     def __init__(self):
@@ -128,8 +130,12 @@ class RateRecorder(keras.callbacks.Callback):
         self.rates = []
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Records the rate of the update that comes now."""
-        self.rates.append(float(self.model.optimizer.learning_rate))
+        """Records the rate of the update that comes now, if this batch completes one."""
+        optimizer = self.model.optimizer
+        every = optimizer.gradient_accumulation_steps or 1
+        # the count of batches: the public one is divided
+        if (int(optimizer._iterations) + 1) % every == 0:
+            self.rates.append(float(optimizer.learning_rate))
 
     def check(self, schedule, first=0):
         """Compares the rates of the last `fit` with a plan: see `lrlib.audit.check_rates`.

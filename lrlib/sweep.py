@@ -786,14 +786,29 @@ def _fingerprint(job, shape, code):
 
 
 def _trial(job):
-    """How many members are best trained together, and their step as text."""
-    population = _Population(job, 2)
-    batches = _Batches(job, population, [(0, job.seeds[0])] * 2)
-    program = population.program(batches)
-    size, calls = program.bytes / 2, len(program.operations)
+    """How many members are best trained together, and their step as text.
+
+    All members are tried at once if they are few, for then the trial may be the thing itself.
+    """
+    population = _Population(job, 1)
+    state = sum(tensor.numel() * tensor.element_size() for tensor in population.state)
+    count = len(job.members())
+    size = count if count * state <= NEAR and not _convolves(population) else 2
+    population = _Population(job, size)
+    program = population.program(_Batches(job, population, [(0, job.seeds[0])] * size))
+    one, calls = program.bytes / size, len(program.operations)
     if any("convolution" in name for name in program.operations):     # batched: a grouped one
-        return max(1, int(NEAR / size)), program.code
-    return max(1, int(min(ROOM / size, max(NEAR / size, calls / CALLS)))), program.code
+        best = int(NEAR / one)
+    else:
+        best = int(min(ROOM / one, max(NEAR / one, calls / CALLS)))
+    _populations.clear()
+    _populations[job.token, size] = population
+    return max(1, best), program.code
+
+
+def _convolves(population):
+    return any(isinstance(layer, torch.nn.modules.conv._ConvNd)
+               for network in population.networks.values() for layer in network.modules())
 
 
 def _resumed(found, store):

@@ -123,3 +123,17 @@ def test_a_recorder_says_what_is_wrong():
 def test_a_recorder_checks_nothing_before_fit():
     with pytest.raises(ValueError, match="used rates"):
         RateRecorder().check(PLAN)
+
+
+def test_gathered_batches_are_one_update_whose_rate_is_recorded():
+    plan = lrlib.Linear(1.0, 0.0, steps=20)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    optimizer = keras.optimizers.SGD(KerasSchedule(plan), gradient_accumulation_steps=4)
+    model.compile(optimizer, loss=lambda y, out: out)          # a gradient of one
+    recorder, before = RateRecorder(), float(model.get_weights()[0].item())
+    model.fit(np.ones((12, 1)), np.ones(12), batch_size=1, verbose=0, callbacks=[recorder])
+    assert recorder.rates == pytest.approx([plan(3), plan(7), plan(11)], rel=1e-6)
+    moved = before - float(model.get_weights()[0].item())
+    assert moved == pytest.approx(sum(recorder.rates), rel=1e-5)
+    with pytest.raises(AssertionError, match="as if 4 steps were taken an update"):
+        recorder.check(plan)

@@ -6,7 +6,9 @@ reference, and says where it differs, and which common mistake that is, if it is
 """
 from __future__ import annotations
 
+import bisect
 import inspect
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .repro import rng
-from .schedules import Cosine, Linear, Step
+from .schedules import Cosine, Linear, Piecewise
 
 __all__ = ["check", "names"]
 
@@ -177,11 +179,12 @@ def _draw_half_life(draws):
     return {"factor": round(float(draws.uniform(0.05, 0.999)), 3), "every": int(draws.integers(1, 500))}
 
 
-def _draw_steps(draws):
-    every = int(draws.integers(1, 10))
-    t = int(draws.choice([0, every - 1, every, every + 1, 2 * every, draws.integers(0, 60)]))
-    return {"t": t, "start": _rates(draws)[0], "factor": float(draws.choice([0.1, 0.5, 0.3])),
-            "every": every}
+def _draw_pieces(draws):
+    boundaries = sorted({int(b) for b in draws.integers(1, 40, draws.integers(1, 5))})
+    rates = [round(float(rate), 3) for rate in draws.uniform(0.01, 1, len(boundaries) + 1)]
+    at = int(draws.choice(boundaries))
+    return {"t": int(draws.choice([0, at - 1, at, at + 1, draws.integers(0, 60)])),
+            "rates": rates, "boundaries": boundaries}
 
 
 def _draw_warmup(draws):
@@ -210,10 +213,6 @@ def _draw_plateau(draws):
     losses = np.round(np.abs(np.cumsum(draws.normal(-0.1, 0.5, draws.integers(1, 15)))) + 0.1, 2)
     return {"losses": losses.tolist(), "rate": 1.0, "factor": 0.5,
             "patience": int(draws.integers(0, 4))}
-
-
-def _steps(t, start, factor, every):
-    return Step(start, factor, every)(t)
 
 
 def _warmed(t, peak, warmup, steps):
@@ -271,15 +270,17 @@ EXERCISES = {
             "`factor` belongs to `every` updates, not to one.":
                 lambda factor, every: math.log(0.5) / math.log(factor)}),
     "staircase-3": _Exercise(
-        "steps(t, start, factor, every): the rate of update t of a staircase; an update that is a "
-        "boundary already has the new rate",
-        _steps, _draw_steps, {
+        "pieces(t, rates, boundaries): the rate of update t; `rates` has one entry more than the "
+        "rising `boundaries`, and an update that is a boundary already has the new rate",
+        lambda t, rates, boundaries: Piecewise(rates, boundaries)(t), _draw_pieces, {
             "The boundary itself still has the old rate, as in Keras' piecewise schedule.":
-                lambda t, start, factor, every: start * factor ** (max(t - 1, 0) // every),
-            "It falls at update 0 already.":
-                lambda t, start, factor, every: start * factor ** (t // every + 1),
-            "It falls smoothly; a staircase needs the whole number of steps.":
-                lambda t, start, factor, every: start * factor ** (t / every)}),
+                lambda t, rates, boundaries: rates[bisect.bisect_left(boundaries, t)],
+            "The boundaries are read as lengths; they are update numbers.":
+                lambda t, rates, boundaries: rates[bisect.bisect(
+                    list(itertools.accumulate(boundaries)), t)],
+            "The first rate is never used.":
+                lambda t, rates, boundaries: rates[min(
+                    bisect.bisect(boundaries, t) + 1, len(rates) - 1)]}),
     "cosine-4": _Exercise(
         "cosine(t, start, end, steps): the rate of update t; from `steps` on it is `end`",
         lambda t, start, end, steps: Cosine(start, end, steps)(t), _draw_ramp, {

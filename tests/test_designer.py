@@ -6,13 +6,13 @@ import re
 import shutil
 import subprocess
 
+import bookext
 import jax
 import numpy as np
 import pytest
 import quickjs
 import rules
 import torch
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -486,10 +486,7 @@ def test_printed_lines_are_short(kind, tab, run):
 # Files -------------------------------------------------------------------------------------------
 
 def test_the_page_is_in_the_book():
-    config = yaml.safe_load((rules.ROOT / "_config.yml").read_text())["sphinx"]["config"]
-    assert "designer.css" in config["html_css_files"]
-    assert "designer.js" in [script if isinstance(script, str) else script[0]
-                             for script in config["html_js_files"]]
+    assert bookext.COMPONENTS["lr-designer"] == "designer"
     assert "file: chapters/using/designer\n" in (rules.ROOT / "_toc.yml").read_text()
     page = (rules.ROOT / "chapters" / "using" / "designer.md").read_text(encoding="utf-8")
     assert "<lr-designer>" in page

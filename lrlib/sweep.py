@@ -792,8 +792,10 @@ def _trial(job):
     """
     population = _Population(job, 1)
     state = sum(tensor.numel() * tensor.element_size() for tensor in population.state)
+    examples = sum(array[:job.batch].nbytes for array in job.data)
     count = len(job.members())
-    size = count if count * state <= NEAR and not _convolves(population) else 2
+    few = count * state <= NEAR and count * (state + examples) <= ROOM
+    size = count if few and not _convolves(population) else 2
     population = _Population(job, size)
     program = population.program(_Batches(job, population, [(0, job.seeds[0])] * size))
     one, calls = program.bytes / size, len(program.operations)

@@ -10,6 +10,7 @@ import threading
 import pytest
 import rules
 from axe_playwright_python.sync_playwright import Axe
+from pdf import FLAGS, Quiet
 from playwright.sync_api import sync_playwright
 from test_book import build  # noqa: F401  (a fixture)
 
@@ -17,14 +18,6 @@ WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WIDTHS = {"desk": (1280, 900), "phone": (390, 844)}
 TOC = (rules.ROOT / "_toc.yml").read_text()
 PAGES = [*re.findall(r"(?:file|root): (\S+)", TOC), "search"]
-# the browser makes no calls of its own, and root may run it
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture(scope="module")

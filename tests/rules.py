@@ -37,6 +37,10 @@ CLAIMS = {
     "methods/silent_bugs": {"C24", "C41", "C53", "C57"},
     "methods/units": {"C24", "C40"},
     "cases/digits_cnn": {"C19", "C25"},
+    "cases/housing_mlp": {"C26"},
+    "cases/sequence_rnn": {"C20"},
+    "cases/gan": {"C21", "C22", "C27"},
+    "cases/language_model": {"C36"},
 }
 ESCAPES = {"nbval-skip", "nbval-ignore-output", "nbval-check-output", "raises-exception",
            "nbval-raises-exception"}

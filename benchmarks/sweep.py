@@ -286,7 +286,7 @@ def two_processes(updates=300, rounds=3):
             joblib.Parallel(2)(joblib.delayed(row.loop)(dtype, updates) for _ in range(members))
 
         def engine(updates, dtype=dtype, x=x, y=y):
-            sweep(partial(row.network, dtype), x, y, row.schedules(), steps=updates,
+            sweep(row.build, x, y, row.schedules(), steps=updates,
                   batch=row.batch, seeds=row.seeds, processes=2)
         # one after the other: joblib would start new processes at each turn
         two, ours = (statistics.median((task(1), *(wall(partial(task, updates))

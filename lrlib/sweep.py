@@ -524,9 +524,6 @@ class _Population:
         self.rates = [torch.zeros(size, dtype=torch.float64, device=job.device)
                       for _ in job.players]
         self.time = torch.ones((), dtype=torch.float64, device=job.device)
-        # torch wants arrays that may be written to; an engine's may be read-only
-        self.data = [torch.from_numpy(np.require(array, requirements="W")).to(job.device)
-                     for array in job.data]
         self.programs = {}
 
     def parameter(self, name, key):
@@ -616,7 +613,10 @@ class _Batches:
     """The batches and the noise of each member, as `train.fit` draws them for its seed."""
 
     def __init__(self, job, population, members):
-        self.job, self.data, self.like = job, population.data, population.state[0]
+        self.job, self.like = job, population.state[0]
+        # torch wants arrays that may be written to; an engine's may be read-only
+        self.data = [torch.from_numpy(np.require(array, requirements="W")).to(job.device)
+                     for array in job.data]
         self.seeds = list(dict.fromkeys(seed for _, seed in members))
         rows = [self.seeds.index(seed) for _, seed in members]
         self.rows = torch.tensor(rows)
@@ -727,8 +727,13 @@ def _piece(job, members, size):
         if key not in _populations:
             _populations.clear()
             _populations[key] = _Population(job, size)
+        population = _populations[key]
+        population.job = job
         filled = members + members[:1] * (size - len(members))     # the last piece may be short
-        found = _train(job, _populations[key], filled)
+        found = _train(job, population, filled)
+        # a worker that kept the data, or a loss that holds some, would keep the files open in
+        # which they are shared, and joblib waits a second for their end
+        population.job = None
         count = len(members)
         return {name: {key: values[:count] for key, values in value.items()}
                 if name == "measured" else value[:count]

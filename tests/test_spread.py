@@ -104,6 +104,24 @@ def test_loky(tmp_path):
         """, tmp_path)
 
 
+def test_workers_let_go_of_the_data(tmp_path):
+    script("""
+        os.environ["JOBLIB_TEMP_FOLDER"] = str(MARK.parent)
+        large = np.zeros((400_000, 4))          # in bytes more than joblib sends: it shares a file
+
+        def where(net):
+            return {"shared": type(large) is np.memmap, "process": os.getpid()}
+
+        x, y = large, np.zeros(len(large), int)
+        found = sweep.sweep(build, x, y, RATES, steps=1, batch=1, seeds=[0], measure=where,
+                            processes=2, together=1)
+        assert len(processes(found)) == 2                   # and both still run
+        assert found.last("shared").all()
+        files = [path for path in MARK.parent.rglob("*") if path.is_file()]
+        assert [path.name for path in files] == ["script.py"], files
+        """, tmp_path)
+
+
 def test_a_piece_that_kills_every_worker_is_named_and_the_rest_is_kept(tmp_path):
     script("""
         alone = run(processes=1)

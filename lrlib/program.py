@@ -15,6 +15,7 @@ import warnings
 from functools import partial
 
 import torch
+import torch._dynamo  # which tracing would load: after TensorFlow its Triton crashes Python
 from torch._subclasses import FakeTensorMode
 from torch.func import functionalize
 from torch.fx import Interpreter, Node

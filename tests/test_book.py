@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 from sphinx.search.en import SearchEnglish
 
 CHAPTERS = [rules.name_of(text) for text in rules.execute.texts()]
+ADDRESSES = Path(__file__).with_name("addresses.txt")
 LOADS = {"img": "src", "script": "src", "iframe": "src", "source": "srcset", "video": "src",
          "audio": "src", "object": "data", "embed": "src", "link": "href"}
 
@@ -51,6 +52,15 @@ def test_every_repair_of_the_theme_still_matches(build):
 def test_every_page_of_the_contents_is_there(pages):
     assert {f"chapters/{name}" for name in CHAPTERS} <= set(pages)
     assert {"index", "search", "chapters/index", "chapters/using/api"} <= set(pages)
+
+
+def test_an_address_once_published_stays_valid(build, pages):
+    """ADDRESSES holds every page there ever was; one that moves gets a line in `redirects`."""
+    known = ADDRESSES.read_text().split()
+    assert known == sorted(set(known))
+    assert [name for name in known if not (build[0] / f"{name}.html").exists()] == []
+    new = set(pages) - set(known)
+    assert not new, f"add to {ADDRESSES}: {sorted(new)}"
 
 
 def test_nothing_is_loaded_from_another_host(build, pages):

@@ -1,4 +1,7 @@
 """A traced step is the function itself, run again and again: random graphs, memory, refusals."""
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -207,3 +210,19 @@ def test_what_is_no_pure_step_is_refused(function, message):
     with pytest.raises(ValueError, match=message):
         Program(function, [state], [given_input])
     assert state.tolist() == given_input.tolist() == [1, 1, 1]
+
+
+def test_what_tracing_loads_is_loaded_before_tensorflow_can_be():
+    # Triton, which torch with CUDA loads then, crashes a Python that holds TensorFlow
+    code = """
+import sys
+import lrlib, numpy as np
+from lrlib import models, sweep
+before = set(sys.modules)
+sweep.sweep(lambda: models.mlp(2, 3), np.zeros((4, 2)), np.zeros(4, int), [lrlib.Constant(0.1)],
+            steps=1, batch=2, seeds=[0])
+late = {name for name in set(sys.modules) - before if name.startswith("torch._dynamo")}
+assert not late, late
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pdf
 import pytest
 import rules
 from bs4 import BeautifulSoup
@@ -47,6 +48,13 @@ def test_a_shared_link_shows_title_words_and_picture(published, page):
     assert len(said["og:description"]) > 80
     picture = said["og:image"].removeprefix(f"{SITE}/")
     assert (published / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_page_leads_to_the_pdf_that_is_published_beside_it(page):
+    link = page.select_one("a[title='The book as one PDF']")
+    assert link["href"] == f"{SITE}/{pdf.NAME}"
+    workflow = (rules.ROOT / ".github/workflows/book.yml").read_text()
+    assert f"mv _build/{pdf.NAME} _build/html/" in workflow
 
 
 def test_a_chapter_opens_in_colab_from_the_branch_of_its_copies(page):

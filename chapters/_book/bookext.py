@@ -210,6 +210,9 @@ def publish(app, config):
         config.ogp_image_alt = "A chapter of the book in a browser"
         config.html_static_path.append(str(HERE / "book.png"))
         config.sitemap_url_scheme = "{link}"
+        config.html_theme_options |= {"icon_links": [       # pdf.py's file is published beside
+            {"name": "The book as one PDF", "url": site + "learning-rate-decay.pdf",
+             "icon": "fa-solid fa-file-pdf"}]}
     if REPOSITORY:                             # colab.py's notebooks are on a branch of their own
         server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
         config.html_theme_options |= {

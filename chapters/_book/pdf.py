@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # the browser makes no calls of its own, and root may run it
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+NAME = "learning-rate-decay.pdf"
 PAGES = [page for page in re.findall(r"(?:file|root): (\S+)", (ROOT / "_toc.yml").read_text())
          if page != "chapters/using/designer"]      # which is nothing on paper
 
@@ -123,6 +124,6 @@ def print_book(built, out):
 
 
 if __name__ == "__main__":
-    pdf = ROOT / "_build" / "learning-rate-decay.pdf"
+    pdf = ROOT / "_build" / NAME
     print_book(ROOT / "_build" / "html", pdf)
     print(f"The book as a PDF: {pdf} ({pdf.stat().st_size / 1e6:.0f} MB)")

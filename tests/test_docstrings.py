@@ -9,7 +9,7 @@ import pytest
 from test_layers import LAYER
 
 PLAIN = {"Rate", "Positive", "Updates"}          # annotations, described in Schedule
-ARRAYS = {"Run", "Split", "Band", "Interval", "Paired", "Verdict",      # records of fields
+ARRAYS = {"Run", "Split", "Text", "Band", "Interval", "Paired", "Verdict",    # records of fields
           "Tuned", "Holdout", "RangeTest", "Suggestion", "Sweep",
           "PlateauState", "TargetsState", "RMSState", "RateState"}
 ERRORS = {"DataError", "Interrupted"}

@@ -41,7 +41,13 @@ class Split(NamedTuple):
 
 
 class Text(NamedTuple):
-    """A text in three parts, int64 codes of characters: code i stands for alphabet[i]."""
+    """A text in three parts, int64 codes of characters: code i stands for alphabet[i].
+
+    Examples:
+        >>> text = Text(np.array([0, 1, 1]), np.array([1]), np.array([0]), alphabet="no")
+        >>> text.decode(text.train), text.encode("on")
+        ('noo', array([1, 0]))
+    """
 
     train: np.ndarray
     val: np.ndarray

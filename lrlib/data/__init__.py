@@ -137,8 +137,7 @@ def _parts(rows, val, test, seed):
 
 def _regression(name, val, test, seed, dtype):
     """A table whose last column is the target."""
-    rows = list(csv.reader(io.StringIO(lzma.decompress(_read(name)).decode())))
-    table = np.array(rows[1:], dtype=float)
+    table = np.loadtxt(io.BytesIO(lzma.decompress(_read(name))), delimiter=",", skiprows=1)
     train, *held = _parts(len(table), val, test, seed)
     x, y = table[:, :-1], table[:, -1:]
     x = ((x - x[train].mean(axis=0)) / x[train].std(axis=0)).astype(_float(dtype))

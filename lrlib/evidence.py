@@ -34,6 +34,29 @@ class Verdict(NamedTuple):
     high: float | None
     seeds: int | None
 
+    def sentence(self, digits=None):
+        """What was measured, as a sentence.
+
+        Args:
+            digits: decimals of the three numbers; None for as many as the longest of them has.
+
+        Returns:
+            str, such as "Gain in points: 0.55 [0.32, 0.78], 8 seeds."
+
+        Examples:
+            >>> Verdict("C01", "supported", "gain in points", 0.5, 0.3, 0.75, 8).sentence()
+            'Gain in points: 0.50 [0.30, 0.75], 8 seeds.'
+        """
+        text = self.effect[0].upper() + self.effect[1:]
+        if self.value is not None:
+            numbers = self.value, self.low, self.high
+            if digits is None:
+                digits = max(len(f"{number:.12g}".partition(".")[2]) for number in numbers)
+            value, low, high = (f"{number:.{digits}f}" for number in numbers)
+            runs = "1 seed" if self.seeds == 1 else f"{self.seeds} seeds"
+            text += f": {value} [{low}, {high}], {runs}"
+        return text + "."
+
 
 @cache
 def claims():
@@ -95,17 +118,8 @@ def verdict(claim, word, effect, interval=None, seeds=None, digits=2):
     _show(Verdict(claim, word, effect.strip(), *numbers, seeds), digits)
 
 
-def _sentence(found, digits):
-    text = found.effect[0].upper() + found.effect[1:]
-    if found.value is not None:
-        value, low, high = (f"{number:.{digits}f}" for number in found[3:6])
-        runs = "1 seed" if found.seeds == 1 else f"{found.seeds} seeds"
-        text += f": {value} [{low}, {high}], {runs}"
-    return text + "."
-
-
 def _show(found, digits):
-    said, sentence = claims()[found.claim], _sentence(found, digits)
+    said, sentence = claims()[found.claim], found.sentence(digits)
     plain = f"{found.claim}, {said}: {found.word}.\n{sentence}"
     try:
         from IPython import get_ipython

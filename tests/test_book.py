@@ -3,6 +3,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
@@ -11,6 +12,8 @@ import pytest
 import rules
 from bs4 import BeautifulSoup
 from sphinx.search.en import SearchEnglish
+
+from lrlib import evidence
 
 CHAPTERS = [rules.name_of(text) for text in rules.execute.texts()]
 ADDRESSES = Path(__file__).with_name("addresses.txt")
@@ -135,6 +138,35 @@ def test_verdicts_are_on_the_page(pages):
     for name in CHAPTERS:
         shown = pages[f"chapters/{name}"].select("article .verdict strong")
         assert {tag.get_text() for tag in shown} >= rules.CLAIMS[name]
+
+
+def plain(tag):
+    """Text with the quotation marks that were typed."""
+    return " ".join(tag.get_text().split()).translate(str.maketrans("’“”", "'\"\""))
+
+
+def test_the_ledger_has_every_claim_once_and_every_verdict_with_its_chapter(pages):
+    page = pages["chapters/using/ledger"]
+    rows = {row["id"]: row for row in page.select("table.ledger tr[id]")}
+    assert sorted(rows) == list(evidence.claims())
+    assert len(rows) == len(page.select("table.ledger tr[id]"))
+    found = evidence.read(rules.ROOT / "chapters" / f"{name}.ipynb" for name in CHAPTERS)
+    for path, verdict in found:
+        said = plain(rows[verdict.claim])
+        name = f"chapters/{rules.name_of(path)}"
+        assert verdict.word in said
+        assert plain(pages[name].h1).rstrip("#") in said
+        # the same sentence stands on the chapter's page, whose verdict leads here
+        card, = (card for card in pages[name].select(".verdict")
+                 if card.strong.get_text() == verdict.claim)
+        assert plain(card.select("p")[1]) in said
+        assert card.a["href"] == f"../using/ledger.html#{verdict.claim}"
+    unsettled = set(rows) - {verdict.claim for _, verdict in found}
+    assert all("not measured yet" in rows[claim].get_text() for claim in unsettled)
+    counts = {row.td.get_text(): int(row.select("td")[2].get_text())
+              for row in page.table.select("tbody tr")}
+    assert counts == Counter(verdict.word for _, verdict in found)
+    assert f"{len(rows) - len(unsettled)} of them" in page.select_one("article").get_text()
 
 
 def test_every_link_inside_the_book_leads_somewhere(build, pages):

@@ -159,7 +159,8 @@ class Schedule:
         The idea of a schedule as a pure function of the step: optax, fvcore, nanoGPT.
     """
 
-    steps = None                  # updates until it holds its last rate; None: it never ends
+    #: Updates until it holds its last rate, or None if it never ends.
+    steps = None
     __array_ufunc__ = None        # so that np.float64(0.5) * s reaches __rmul__
 
     def __init_subclass__(cls):
@@ -173,7 +174,17 @@ class Schedule:
             object.__setattr__(self, name, check(name, getattr(self, name)))
 
     def lr(self, t):
-        """The formula: float64 array of update numbers in, array of rates out."""
+        """The formula, which a family of your own defines; call the schedule itself to use it.
+
+        Args:
+            t: update numbers, 0 or more: a float64 array of one axis.
+
+        Returns:
+            rates of those updates, finite and 0 or more: an array of t's shape, or one number.
+
+        Raises:
+            NotImplementedError: a family that does not define it.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no formula: define lr(self, t)")
 
     def __call__(self, t):
@@ -365,7 +376,17 @@ class Ramp(Schedule):
     steps: Updates = field()      # field(): no default, although Schedule.steps is None
 
     def shape(self, p):
-        """The part of the way still to go, 1 to 0, as the progress p goes from 0 to 1."""
+        """The part of the way still to go, which a ramp of your own defines.
+
+        Args:
+            p: progress from 0 (update 0) to 1 (update `steps`): a float64 array of one axis.
+
+        Returns:
+            1 at p = 0 and 0 at p = 1: an array of p's shape.
+
+        Raises:
+            NotImplementedError: a ramp that does not define it.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no shape: define shape(self, p)")
 
     def lr(self, t):

@@ -1,4 +1,5 @@
 """The built book: no warning, nothing executed, nothing asked of another host, readable by all."""
+import ast
 import json
 import re
 import subprocess
@@ -206,6 +207,30 @@ def test_search_finds_the_page_that_answers(build, words, page):
         pages = {index["docnames"][i] for hit in hits for i in (hit if isinstance(hit, list)
                                                                 else [hit])}
         assert page in pages, word
+
+
+def test_code_leads_to_the_reference(pages):
+    """In each visible cell, the first use of what was imported from lrlib is a link to its entry."""
+    entries = {tag["id"] for tag in pages["chapters/using/api"].find_all(id=True)}
+    for name in CHAPTERS:
+        names, linked = {}, 0
+        for cell in pages[f"chapters/{name}"].select("article .highlight-ipython3 pre"):
+            tree = ast.parse(cell.get_text())
+            links = {link.get_text(): link["href"] for link in cell.select("a.lrlib")}
+            for node in ast.walk(tree):
+                if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "lrlib":
+                    names |= {alias.asname or alias.name: alias.name for alias in node.names}
+            used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+            for text in used & set(names):
+                found = [href for words, href in links.items() if words.split(".")[0] == text]
+                assert found, (name, text)
+                linked += len(found)
+            for words, href in links.items():
+                page, anchor = href.split("#")
+                assert page == "../using/api.html"
+                assert anchor in entries
+                assert anchor.split(".")[-1] == names.get(words, words).split(".")[-1]
+        assert linked >= 10, name
 
 
 def test_every_public_name_is_in_the_reference(pages):

@@ -9,6 +9,7 @@ import hashlib
 import importlib.metadata
 import os
 import sys
+import warnings
 
 import numpy as np
 
@@ -71,6 +72,8 @@ def start(exact=False):
             raise RuntimeError(f"{loaded[0]} is loaded already and would not see {name}={value}; "
                                "restart and call lrlib.repro.start first")
     os.environ.update(settings)
+    # torch 2.14 deprecates a function that its own forward-mode derivatives call
+    warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
 
 
 def rng(seed, purpose):

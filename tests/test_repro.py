@@ -55,6 +55,18 @@ def test_start_comes_too_late_after_torch():
     assert twice.stderr == ""
 
 
+def test_torch_s_own_deprecation_is_not_the_reader_s_affair():
+    code = ("from lrlib import repro; repro.start(); import torch, warnings; "
+            "print(torch.func.hessian(lambda x: (x**3).sum())(torch.ones(2)).diagonal().tolist()); "
+            "warnings.warn('`torch.jit.script` is deprecated. Please switch', FutureWarning); "
+            "warnings.warn('{}', FutureWarning)")
+    found = python(code.format("another"))
+    assert found.stdout.strip() == "[6.0, 6.0]"
+    said = [line for line in found.stderr.splitlines() if "Warning" in line]
+    assert len(said) == 1
+    assert "another" in said[0]
+
+
 def test_workers_inherit_the_settings():
     code = ("from lrlib import repro; repro.start(); from joblib import Parallel, delayed; "
             "import torch; print(Parallel(2)(delayed(torch.get_num_threads)() for _ in range(2)))")

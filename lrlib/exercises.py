@@ -7,6 +7,7 @@ reference, and says where it differs, and which common mistake that is, if it is
 from __future__ import annotations
 
 import bisect
+import copy
 import inspect
 import itertools
 import math
@@ -83,14 +84,24 @@ def check(name, attempt):
     exercise = EXERCISES[name]
     cases = _cases(exercise)
     _same_arguments(name, exercise, attempt, cases[0])
-    wrong = [said for case in cases if (said := _difference(exercise, attempt, case))]
+    found = []
+    for case in cases:
+        found.append(_value(attempt, case))
+        if found[-1] is None:                  # one is enough: it may print where it should return
+            print(f"{name}: not yet. {_call(exercise, case)} returned nothing; "
+                  "is a `return` missing?")
+            return
+    wrong = [f"{_call(exercise, case)} {_difference(value, expected)}"
+             for case, value in zip(cases, found, strict=True)
+             if not _equal(value, expected := _value(exercise.answer, case))]
     if not wrong:
         print(f"{name}: right in all {len(cases)} cases.")
         return
     print(f"{name}: not yet, in {len(wrong)} of {len(cases)} cases. The simplest:")
     print(min(wrong, key=len))
     for sentence, mistake in exercise.mistakes.items():
-        if all(_agrees(attempt, mistake, case) for case in cases):
+        if all(_equal(value, _value(mistake, case))
+               for case, value in zip(cases, found, strict=True)):
             print(sentence)
 
 
@@ -108,43 +119,49 @@ def _same_arguments(name, exercise, attempt, case):
 
 
 def _value(function, case):
-    """What the function returns as an array of floats; an error as the error."""
+    """What the function returns as an array of floats; nothing as None, an error as the error."""
     try:
-        return np.asarray(function(**case), dtype=float)
+        result = function(**copy.deepcopy(case))      # a function may change its lists
+        return None if result is None else np.asarray(result, dtype=float)
     except Exception as error:
         return error
 
 
 def _equal(found, expected):
+    if isinstance(expected, Exception):
+        return isinstance(found, Exception)
     return (isinstance(found, np.ndarray) and found.shape == expected.shape
             and np.allclose(found, expected, rtol=RTOL, atol=1e-12, equal_nan=True))
 
 
-def _agrees(attempt, mistake, case):
-    found, expected = _value(attempt, case), _value(mistake, case)
-    if isinstance(expected, Exception):
-        return isinstance(found, Exception)
-    return _equal(found, expected)
-
-
-def _difference(exercise, attempt, case):
-    expected, found = _value(exercise.answer, case), _value(attempt, case)
-    if _equal(found, expected):
-        return None
+def _call(exercise, case):
     name = exercise.asked.split("(")[0]
-    call = f"{name}({', '.join(f'{key}={_shown(value)}' for key, value in case.items())})"
+    return f"{name}({', '.join(f'{key}={_shown(value)}' for key, value in case.items())})"
+
+
+def _difference(found, expected):
+    """What an attempt did, and what it should have done."""
     if isinstance(found, Exception):
-        return f"{call} stopped with {type(found).__name__}: {found}"
+        return f"stopped with {type(found).__name__}: {found}"
     if found.shape != expected.shape:
-        return (f"{call} gave {'one number' if not found.shape else f'{found.size} numbers'}, "
-                f"expected {'one' if not expected.shape else expected.size}")
-    return f"{call} gave {_shown(found.tolist())}, expected {_shown(expected.tolist())}"
+        return f"gave {_kind(found)}, expected {_kind(expected)}"
+    for digits in (6, 9, 12):        # as many as tell them apart; past RTOL they count as equal
+        texts = _shown(found.tolist(), digits), _shown(expected.tolist(), digits)
+        if texts[0] != texts[1]:
+            break
+    return "gave {}, expected {}".format(*texts)
 
 
-def _shown(value):
+def _kind(values):
+    if values.ndim > 1:
+        return f"a table of {' x '.join(map(str, values.shape))}"
+    return f"a list of {values.size}" if values.ndim else "one number"
+
+
+def _shown(value, digits=6):
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_shown, value))}]"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+        return f"[{', '.join(_shown(part, digits) for part in value)}]"
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 # The exercises -----------------------------------------------------------------------------------
@@ -212,7 +229,7 @@ def _draw_adam(draws):
 def _draw_plateau(draws):
     losses = np.round(np.abs(np.cumsum(draws.normal(-0.1, 0.5, draws.integers(1, 15)))) + 0.1, 2)
     return {"losses": losses.tolist(), "rate": 1.0, "factor": 0.5,
-            "patience": int(draws.integers(0, 4))}
+            "patience": int(draws.integers(1, 4))}
 
 
 def _warmed(t, peak, warmup, steps):
@@ -320,7 +337,7 @@ EXERCISES = {
         "`factor` once more than `patience` losses in a row were not below the best",
         _plateau, _draw_plateau, {
             "It is one loss too impatient: `patience` losses without a gain are still allowed.":
-                lambda **case: _plateau(**case, least=0) if case["patience"] else None}),
+                lambda **case: _plateau(**case, least=0)}),
     "frameworks-4": _Exercise(
         "in_keras(boundaries): the boundaries that Keras' PiecewiseConstantDecay needs to do what "
         "torch's MultiStepLR does with these milestones",

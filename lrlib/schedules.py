@@ -393,6 +393,10 @@ class Ramp(Schedule):
         return _between(self.start, self.end, self.shape(np.minimum(t / self.steps, 1)))
 
 
+del _KINDS["Ramp"]               # without a shape it is no schedule that could be stored
+
+
+@dataclass(frozen=True)          # no new field, but an __init__ whose errors name the class
 class Linear(Ramp):
     r"""A straight line from `start` to `end`: the same amount less at every update.
 
@@ -430,6 +434,7 @@ class Linear(Ramp):
         return 1 - p
 
 
+@dataclass(frozen=True)
 class Cosine(Ramp):
     r"""Half a cosine from `start` to `end`: slow, fast, slow.
 
@@ -510,6 +515,7 @@ class Polynomial(Ramp):
         return (1 - p) ** self.power
 
 
+@dataclass(frozen=True)
 class OneMinusSqrt(Ramp):
     r"""One minus the square root of the progress: a steep fall that flattens out.
 
@@ -543,6 +549,7 @@ class OneMinusSqrt(Ramp):
         return 1 - np.sqrt(p)
 
 
+@dataclass(frozen=True)
 class REX(Ramp):
     r"""Reflected exponential: holds the rate long, then falls ever faster.
 
@@ -1145,7 +1152,7 @@ def one_cycle(peak, steps, warmup=None, start=None, end=None):
         peak: the highest rate; 0 or more.
         steps: length of the whole cycle in updates; 2 or more.
         warmup: length of the way up in updates, from 1 to steps - 1; None: 30 % of `steps`,
-            rounded down.
+            rounded down, but at least 1.
         start: rate of update 0; None: peak / 25.
         end: rate of update `steps` and later; None: peak / 250 000.
 
@@ -1174,9 +1181,12 @@ def one_cycle(peak, steps, warmup=None, start=None, end=None):
         Smith and Topin 2018, arXiv:1708.07120; the cosine form is fastai's.
     """
     peak, steps = _rate("peak", peak), _count("steps", steps)
-    warmup = int(0.3 * steps) if warmup is None else warmup
-    if not 1 <= warmup < steps:
-        raise ValueError(f"warmup must be from 1 to steps - 1 = {steps - 1}, got {warmup}")
+    if steps < 2:
+        raise ValueError(f"steps must be 2 or more, for a way up and a way down, got {steps}")
+    warmup = max(1, int(0.3 * steps)) if warmup is None else warmup
+    if not (isinstance(warmup, numbers.Integral) and 1 <= warmup < steps):
+        raise ValueError("warmup must be a number of updates, not a share of them, "
+                         f"from 1 to steps - 1 = {steps - 1}, got {warmup!r}")
     start = peak / 25 if start is None else start
     end = peak / 250_000 if end is None else end
     return Cosine(start, peak, warmup).then(Cosine(peak, end, steps - warmup))

@@ -318,7 +318,10 @@ def test_a_missing_file_is_named_with_its_hash(copied):
     (lambda: data.tang_quatrains(characters=100_000), "got 100000"),
     (lambda: data.tang_quatrains(val=10_000, test=284), "10284 rows"),
     (lambda: data.pool(np.zeros((1, 1, 5, 4))), r"\(5, 4\)"),
-    (lambda: data.pool(np.zeros((1, 1, 4, 4)), by=0), "0"),
+    (lambda: data.pool(0), r"\[n, channels, height, width\], got int of shape \(\)"),
+    (lambda: data.pool(np.zeros((4, 4))), r"got ndarray of shape \(4, 4\)"),
+    (lambda: data.pool(np.zeros((1, 1, 4, 4)), by=0), "by must be .* 1 or more, got 0"),
+    (lambda: data.pool(np.zeros((1, 1, 4, 4)), by="2"), "by must be .* got '2'"),
 ])
 def test_bad_input_is_refused(load, message):
     with pytest.raises(ValueError, match=message):

@@ -173,6 +173,12 @@ def test_recipes_are_compositions():
         assert (s(0), s(10), s(69), s(100)) == (0.0, 0.3, 0.3, 0.01)
 
 
+@pytest.mark.parametrize("steps", [2, 3, 4])
+def test_the_shortest_one_cycles_go_up_and_down(steps):
+    s = lrlib.one_cycle(0.1, steps)
+    assert (s.steps, s(0), s(1), s(steps)) == (steps, 0.1 / 25, 0.1, 0.1 / 250_000)
+
+
 def test_a_million_updates_at_once():
     s = lrlib.Cosine(0.1, 0, 10**6 - 100).warmup(100)
     assert s(np.arange(10**6)).sum() == pytest.approx(0.05 * 10**6, rel=1e-3)
@@ -205,6 +211,15 @@ def test_a_family_may_be_defined_again_but_not_shadow_ours():
     assert Schedule.from_dict(define("Mine")().to_dict())(3) == 0.5
     with pytest.raises(ValueError, match="lrlib has a schedule named 'Cosine'"):
         define("Cosine")
+
+
+@pytest.mark.parametrize("base", [Schedule(), lrlib.Ramp(1, 0, 3)])
+def test_a_base_without_a_formula_is_no_known_kind(base):
+    with pytest.raises(ValueError, match=r"^unknown schedule '(Schedule|Ramp)'; known: ") as error:
+        Schedule.from_dict(base.to_dict())
+    known = str(error.value).split("known: ")[1].split(", ")
+    assert {"Cosine", "Then"} <= set(known)
+    assert not {"Schedule", "Ramp"} & set(known)
 
 
 def test_a_formula_that_goes_wrong_is_named_with_the_update():
@@ -254,7 +269,13 @@ BAD = {
     "clip crossed": (lambda: lrlib.Constant(1).clip(2, 1), "got 2.0 and 1.0"),
     "repeat endless": (lambda: lrlib.Repeated(lrlib.Constant(1)), "only a schedule with an end"),
     "growth 0": (lambda: lrlib.sgdr(1, 0, 3, growth=0), "growth must be 1 or more, got 0"),
+    "ramp without its end": (lambda: lrlib.Cosine(0.1), "Cosine.__init__() missing"),
     "one_cycle": (lambda: lrlib.one_cycle(1, 10, warmup=10), "from 1 to steps - 1 = 9, got 10"),
+    "one_cycle too short": (lambda: lrlib.one_cycle(1, 1), "steps must be 2 or more"),
+    "one_cycle with torch's share": (lambda: lrlib.one_cycle(1, 100, warmup=0.3),
+                                     "a number of updates, not a share of them, from 1 to "
+                                     "steps - 1 = 99, got 0.3"),
+    "one_cycle's warmup a text": (lambda: lrlib.one_cycle(1, 10, warmup="3"), "got '3'"),
     "wsd shape": (lambda: lrlib.wsd(1, 9, 1, 1, "tri"), "linear, cosine, 1-sqrt, got 'tri'"),
     "wsd full": (lambda: lrlib.wsd(1, 9, 5, 4), "warmup 5 and cooldown 4 leave no plateau in 9"),
     "noam": (lambda: lrlib.noam(0, 10), "width must be 1 or more, got 0"),

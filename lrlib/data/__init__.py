@@ -98,10 +98,14 @@ def _float(dtype):
     return dtype
 
 
+def _whole(value):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
 def _per_class(name, labels, n):
     """n as a number for each class, checked against what there is."""
     most = 10 * int(np.bincount(labels, minlength=10).min())
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n % 10 or not 0 <= n <= most:
+    if not _whole(n) or n % 10 or not 0 <= n <= most:
         raise ValueError(f"{name} must be a multiple of 10 from 0 to {most}, got {n!r}")
     return n // 10
 
@@ -147,8 +151,7 @@ def _regression(name, val, test, seed, dtype):
 
 def _commonest(count, name, n):
     """The n commonest keys of a Counter, equally common ones in alphabetical order."""
-    whole = isinstance(n, (int, np.integer)) and not isinstance(n, bool)
-    if not (whole and 1 <= n <= len(count)):
+    if not (_whole(n) and 1 <= n <= len(count)):
         raise ValueError(f"{name} must be a whole number from 1 to {len(count)}, got {n!r}")
     return sorted(count, key=lambda key: (-count[key], key))[:n]
 
@@ -368,8 +371,7 @@ def bike_sharing(hours=24, val=1_500, test=3_000, dtype="float64"):
         Fanaee-T and Gama 2013, "Event labeling combining ensemble detectors and background
         knowledge".
     """
-    if isinstance(hours, bool) or not isinstance(hours, (int, np.integer)) \
-            or not 1 <= hours <= 168:
+    if not (_whole(hours) and 1 <= hours <= 168):
         raise ValueError(f"hours must be a whole number from 1 to 168, got {hours!r}")
     header, *rows = csv.reader(io.StringIO(lzma.decompress(_read("bike_sharing.csv.xz")).decode()))
     column = dict(zip(header, zip(*rows, strict=True), strict=True))
@@ -422,7 +424,7 @@ def adding_problem(n, length, seed=0, dtype="float64"):
         Hinton 2015, arXiv:1504.00941.
     """
     for name, value, least in (("n", n, 1), ("length", length, 2)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        if not _whole(value) or value < least:
             raise ValueError(f"{name} must be a whole number, {least} or more, got {value!r}")
     draw = rng(seed, "adding problem")
     value = draw.random((n, length)).astype(_float(dtype))
@@ -564,14 +566,19 @@ def pool(images, by=2):
         array [n, channels, height / by, width / by] of the same dtype.
 
     Raises:
-        ValueError: sides that are no multiples of `by`.
+        ValueError: no array of four axes, `by` below 1, sides that are no multiples of it.
 
     Examples:
         >>> pool(np.arange(16.0).reshape(1, 1, 4, 4))
         array([[[[ 2.5,  4.5],
                  [10.5, 12.5]]]])
     """
-    if by < 1 or images.shape[2] % by or images.shape[3] % by:
+    if np.ndim(images) != 4:
+        raise ValueError("images must be an array [n, channels, height, width], got "
+                         f"{type(images).__name__} of shape {np.shape(images)}")
+    if not _whole(by) or by < 1:
+        raise ValueError(f"by must be a whole number, 1 or more, got {by!r}")
+    if images.shape[2] % by or images.shape[3] % by:
         raise ValueError(f"sides must be multiples of {by}, got {images.shape[2:]}")
     total = sum(images[:, :, i::by, j::by] for i in range(by) for j in range(by))
     return total / images.dtype.type(by * by)

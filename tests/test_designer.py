@@ -41,6 +41,7 @@ KINDS = json.loads(ENGINE.eval("JSON.stringify(designer.KINDS)"))
 MOST = json.loads(ENGINE.eval("JSON.stringify(designer.MOST)"))
 RUN = json.loads(ENGINE.eval("JSON.stringify(designer.RUN)"))
 TABS = json.loads(ENGINE.eval("JSON.stringify(Object.keys(designer.CODE))"))
+RAMPS = ["Linear", "Cosine", "Polynomial", "OneMinusSqrt", "REX"]
 PARTS = {"Schedule", "Ramp", "Rate", "Positive", "Updates", "Then", "Scaled", "Clipped", "updates"}
 
 
@@ -48,8 +49,6 @@ PARTS = {"Schedule", "Ramp", "Rate", "Positive", "Updates", "Then", "Scaled", "C
 
 def numbers(kind, name, longest):
     spec = js("spec", kind, name)
-    if spec.get("flag"):
-        return st.booleans()
     if "choices" in spec:
         return st.sampled_from(spec["choices"])
     low, high = spec["low"], spec["high"]
@@ -149,7 +148,6 @@ def test_the_end_is_lrlib_s(kind, data):
 def test_the_numbers_are_numpy_s(s, n):
     rates = in_lrlib(s)(np.arange(n))
     found = js("readouts", js("rates", s, n))
-    assert found["updates"] == n
     assert found["first"] == pytest.approx(rates[0], rel=1e-12)
     assert found["last"] == pytest.approx(rates[-1], rel=1e-12, abs=1e-14 * rates.max())
     assert found["highest"] == pytest.approx(rates.max(), rel=1e-12)
@@ -219,14 +217,27 @@ def test_another_run_stretches_the_schedule(s, run, other):
     stretched = js("stretch", state, other)
     assert stretched["run"] == other
     assert js("problem", stretched["schedules"][0]) is None
-    exact = js("stretch", state, 10 * run)
+    exact = js("stretch", state, 10 * run)["schedules"][0]
+    if s["kind"] in RAMPS:
+        assert js("length", exact) == 10 * js("length", s)
     time = {name for name in s if name != "kind" and js("spec", s["kind"], name).get("time")}
-    for name in time:
-        np.testing.assert_allclose(exact["schedules"][0][name], 10 * np.array(s[name]), rtol=1e-12)
+    for name in time - {"warmup"} - ({"steps"} if s["kind"] in RAMPS else set()):
+        np.testing.assert_allclose(exact[name], 10 * np.array(s[name]), rtol=1e-12)
+    assert exact["warmup"] == (10 if s["kind"] == "one_cycle" else 1) * s["warmup"]
 
 
-@given(st.integers(0, 99),
-       st.sampled_from(["Linear", "Cosine", "Polynomial", "OneMinusSqrt", "REX"]))
+def test_a_warmup_is_cut_only_where_it_no_longer_fits():
+    state = js("fromHash", "Cosine,steps=500,warmup=500&Linear,steps=70&run=1000")["state"]
+    after = js("stretch", state, 2_000)["schedules"]
+    assert after[0]["warmup"] == 500
+    assert js("length", after[0]) == 2_000
+    assert after[1] == state["schedules"][1]                         # a kept curve stays
+    short = js("stretch", state, 400)["schedules"][0]
+    assert short["warmup"] == 200
+    assert js("length", short) == 400
+
+
+@given(st.integers(0, 99), st.sampled_from(RAMPS))
 def test_a_ramp_that_ends_with_the_run_still_does_after_a_warmup(warmup, kind):
     state = js("change", js("choose", js("start"), kind), "warmup", warmup)
     assert js("length", state["schedules"][0]) == state["run"]
@@ -238,6 +249,103 @@ def test_any_kind_can_be_chosen_after_any_other(s, kind, run):
     chosen = js("choose", state, kind)["schedules"][0]
     assert js("problem", chosen) is None
     assert chosen["kind"] == kind
+
+
+@every_kind
+def test_a_kind_is_as_high_as_the_one_before_however_low_that_was(kind):
+    state = js("choose", js("fromHash", "Constant,rate=2e-6")["state"], kind)
+    assert state["schedules"][0]["kind"] == kind
+    highest = max(js("rates", state["schedules"][0], 101))
+    assert kind == "noam" or highest == pytest.approx(2e-6, rel=0.02)
+
+
+@given(st.floats(1e-4, 10), st.floats(1e-4, 10))
+def test_one_cycle_keeps_its_shape_at_another_peak(one, other):
+    state = js("choose", js("start"), "one_cycle")
+    for peak in (one, other):
+        state = js("change", state, "peak", peak)
+    s = state["schedules"][0]
+    assert s["peak"] / s["start"] == pytest.approx(25, rel=1e-4)
+    assert s["peak"] / s["end"] == pytest.approx(250_000, rel=1e-4)
+    found = js("moved", state, "peak", 30, 0)["schedules"][0]          # down to the axis
+    assert js("problem", found) is None
+
+
+# What is entered ---------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("hash", "field", "value", "said"), [
+    ("Cosine", "run", 2_000_000, "Updates of the run must be a whole number from 10 to 1000000, got 2000000"),
+    ("Cosine", "run", 7820.5, "got 7820.5"),
+    ("Cosine", "start", 1e-8, "Start must be a number from 1e-7 to 10, got 1e-8"),
+    ("Cosine", "steps", 0, "Length must be a whole number from 1 to 1000000, got 0"),
+    ("multi_step,milestones=50:75", "milestones-0", 80, "Milestone 1 must be a whole number from 1 to 74, got 80"),
+    ("Piecewise", "rates-2", 11, "Rate 3 must be a number from 0 to 10, got 11"),
+    ("Cosine", "start", None, "Start must be a number from 1e-7 to 10"),
+])
+def test_a_wrong_number_changes_nothing_and_is_named_by_its_label(hash, field, value, said):
+    state = js("fromHash", hash)["state"]
+    found = js("entered", state, field, float("nan") if value is None else value)
+    assert found["state"] == state
+    assert found["problem"].endswith(said)
+
+
+def test_a_right_number_is_set():
+    state = js("fromHash", "multi_step,milestones=50:75&run=100")["state"]
+    after = js("entered", state, "milestones-1", 90)
+    assert after["problem"] is None
+    assert after["state"]["schedules"][0]["milestones"] == [50, 90]
+    assert js("entered", state, "run", 200)["state"]["schedules"][0]["milestones"] == [100, 150]
+
+
+@given(st.integers(1, 300), st.integers(1, 100_000), st.integers(1, 4096))
+def test_epochs_are_counted_as_lrlib_counts_them(epochs, examples, batch):
+    assert js("updates", epochs, examples, batch) == lrlib.updates(epochs, examples, batch)
+
+
+# Curves that are kept, handles that are out of sight ---------------------------------------------
+
+def test_a_kept_curve_takes_the_place_of_the_first():
+    state = js("fromHash", "Cosine&Linear&REX")["state"]
+    swapped = js("swap", state, 2)
+    assert [s["kind"] for s in swapped["schedules"]] == ["REX", "Linear", "Cosine"]
+    assert js("swap", swapped, 2) == state
+
+
+@pytest.mark.parametrize(("hash", "said"), [
+    ("Cosine,steps=7820&run=100", "The schedule ends at update 7820, the run at 100."),
+    ("Cosine,steps=90,warmup=10&run=100", ""),
+    ("Exponential,every=1000&run=100", "“fall” is at update 1000, the run ends at 100."),
+    ("multi_step,milestones=50:750&run=100", "“milestone 2” is at update 750, the run ends at 100."),
+])
+def test_what_lies_beyond_the_run_is_said_and_has_no_handle(hash, said):
+    state = js("fromHash", hash)["state"]
+    assert js("beyond", state) == said
+    assert all(handle["x"] <= 101 for handle in js("inside", state))
+    whole = {**state, "run": js("reach", state["schedules"])}
+    assert js("beyond", whole) == ""
+
+
+@given(any_schedule)
+def test_the_run_that_shows_a_schedule_has_room_for_its_handles(s):
+    run = js("reach", [s])
+    assert js("beyond", {"run": run, "schedules": [s]}) == ""
+    if s["kind"] in [*RAMPS, "one_cycle", "wsd"]:
+        assert run == max(js("length", s), RUN["low"])
+
+
+@every_kind
+def test_the_values_of_a_kind_are_for_a_run_of_100(kind):
+    assert js("reach", [js("normal", {"kind": kind})]) == 100
+
+
+def test_a_curve_is_computed_once():
+    ENGINE.eval("""
+        const seen = designer.normal({kind: "Cosine"});
+        const first = designer.measured(seen, 1000);
+    """)
+    assert ENGINE.eval("designer.measured(seen, 1000) === first")
+    assert not ENGINE.eval("designer.measured({...seen}, 1000) === first")
+    assert not ENGINE.eval("designer.measured(seen, 999) === first")
 
 
 @given(st.sampled_from(["Piecewise", "multi_step"]).flatmap(schedules), st.booleans())
@@ -265,8 +373,25 @@ def test_an_address_written_by_hand_may_leave_out_what_is_usual():
     assert found["state"]["run"] == 5_000
     assert found["state"]["schedules"] == [
         {"kind": "Cosine", "start": 0.3, "end": 0, "steps": 5_000, "warmup": 0}]
+    assert js("fromHash", "WSD&code=keras")["state"]["schedules"][0]["kind"] == "wsd"
     assert js("fromHash", "wsd&code=keras")["state"]["code"] == "keras"
     assert js("fromHash", "") == {"state": js("start"), "problem": None}
+
+
+@pytest.mark.parametrize(("hash", "run"), [
+    ("Linear,steps=1000&Exponential,every=1000", 1_000),
+    ("Cosine,steps=90&Linear,steps=400,warmup=20", 420),
+    ("multi_step,start=0.1,factor=0.1,milestones=50:75", 100),
+    ("multi_step,milestones=500:750&Linear,steps=1000", 1_000),
+    ("Piecewise,rates=0.2:0.1,boundaries=150,warmup=10", 210),
+    ("noam,warmup=4000", 20_000), ("sgdr,steps=1000,growth=2", 7_143),
+    ("Exponential,every=1000", 4_000), ("InverseSqrt,shift=100", 1_000),
+    ("Constant", 100), ("Constant,warmup=4000", 4_100), ("Step,every=1000000", 1_000_000),
+])
+def test_an_address_without_a_run_shows_the_schedules_whole(hash, run):
+    state = js("fromHash", hash)["state"]
+    assert state["run"] == run
+    assert max(js("rates", state["schedules"][0], run)) > 0
 
 
 @pytest.mark.parametrize(("hash", "said"), [
@@ -285,7 +410,9 @@ def test_an_address_written_by_hand_may_leave_out_what_is_usual():
     ("constructor", "there is no schedule constructor"),
     ("run=100", "it names no schedule"),
     ("Cosine&run=1", "run must be a whole number from 10 to 1000000, got 1"),
-    ("Cosine&code=fortran", "there is no schedule code=fortran"),
+    ("Cosine,start=5.", "start must be a number, got 5."),
+    ("Cosine&code=jax", "code must be one of lrlib, torch, keras, optax, got jax"),
+    ("Cosine&axis=Log", "axis must be one of linear, log, got Log"),
     ("&".join(["Cosine"] * 6), "5 curves at most"),
     ("one_cycle,steps=10,warmup=10", "steps must be a whole number from 11 to 1000000, got 10"),
     ("wsd,steps=20,warmup=10,cooldown=10", "got 20"),
@@ -294,7 +421,7 @@ def test_an_address_written_by_hand_may_leave_out_what_is_usual():
     ("multi_step,milestones=5:5", "milestones[0] must be a whole number from 1 to 4, got 5"),
     ("multi_step,milestones=1:2:3:4:5:6:7", "milestones must be 1 to 6 numbers, got 7"),
     ("Cyclic,mode=square", "mode must be one of triangular, triangular2, exp_range, got square"),
-    ("Exponential,staircase=yes", "staircase must be true or false, got yes"),
+    ("Exponential,staircase=yes", "staircase must be one of false, true, got yes"),
     ("%E0%A4%A", "it is not a well-formed address"),
 ])
 def test_a_malformed_address_gives_the_first_state_and_says_why(hash, said):
@@ -325,7 +452,7 @@ N = 48
 
 
 def executed(s, run, tab):
-    code = js("code", tab, s, run)
+    code = js(f"CODE.{tab}", s, run)
     names = {"model": torch.nn.Linear(1, 1)}
     exec(code, names)
     return names
@@ -402,7 +529,7 @@ NATIVE = {
 @every_kind
 @pytest.mark.parametrize("tab", NATIVE)
 def test_a_library_s_own_schedule_is_used_where_it_has_one_and_else_the_code_says_so(kind, tab):
-    code = js("code", tab, js("choose", js("start"), kind)["schedules"][0], 100)
+    code = js(f"CODE.{tab}", js("choose", js("start"), kind)["schedules"][0], 100)
     own = NATIVE[tab].get(kind)
     if own:
         assert own in code
@@ -413,10 +540,10 @@ def test_a_library_s_own_schedule_is_used_where_it_has_one_and_else_the_code_say
 def test_warmups_use_what_the_libraries_have():
     s = js("normal", {"kind": "Cosine", "start": 0.1, "steps": 90, "warmup": 10,
                       "warmup_start": 0.01})
-    assert "SequentialLR" in js("code", "torch", s, 100)
-    assert "LinearLR" in js("code", "torch", s, 100)
-    assert "warmup_target=0.1" in js("code", "keras", s, 100)
-    assert "warmup_cosine_decay_schedule" in js("code", "optax", s, 100)
+    assert "SequentialLR" in js("CODE.torch", s, 100)
+    assert "LinearLR" in js("CODE.torch", s, 100)
+    assert "warmup_target=0.1" in js("CODE.keras", s, 100)
+    assert "warmup_cosine_decay_schedule" in js("CODE.optax", s, 100)
 
 
 @few
@@ -427,7 +554,7 @@ def test_one_cycle_is_torch_s_and_optax_s_own_to_its_very_end(steps, data):
                       "start": 0.01, "end": 0.001})
     drawn = np.array(js("rates", s, steps + 1))
     assert drawn[-1] == 0.001
-    assert "OneCycleLR" in js("code", "torch", s, steps + 1)
+    assert "OneCycleLR" in js("CODE.torch", s, steps + 1)
     for tab in ("torch", "optax"):
         rates_of, off = RATES[tab]
         found = rates_of(executed(s, steps + 1, tab), steps + 1)
@@ -443,8 +570,8 @@ def test_one_cycle_is_not_optax_s_own_where_that_would_round_its_share_down():
 
 def test_a_run_past_the_end_is_held_where_torch_would_climb():
     s = js("normal", {"kind": "Cosine", "start": 0.1, "end": 0.01, "steps": 20})
-    assert "Sequential" not in js("code", "torch", s, 20)
-    assert "climb" in js("code", "torch", s, 45)
+    assert "Sequential" not in js("CODE.torch", s, 20)
+    assert "climb" in js("CODE.torch", s, 45)
     assert torch_rates(executed(s, 45, "torch"), 45)[44] == pytest.approx(0.01)
 
 
@@ -456,22 +583,50 @@ def test_late_cycles_are_not_left_to_keras_logarithm():
     assert drawn[8_191] == 1
     names = executed(s, 8_200, "keras")
     np.testing.assert_allclose(names["schedule"].rates, drawn, rtol=1e-6, atol=1e-9)
-    assert "CosineDecayRestarts" in js("code", "keras", s, 4_000)
+    assert "CosineDecayRestarts" in js("CODE.keras", s, 4_000)
 
 
-def test_the_table_for_keras_is_stored_and_compiled():
-    """What Keras lacks works in a compiled training step, and its rates can be stored."""
+def test_the_table_for_keras_is_compiled():
+    """What Keras lacks works in a compiled training step."""
     s = js("normal", {"kind": "REX", "start": 0.5, "steps": 6})
-    names = executed(s, 8, "keras")
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile(names["optimizer"], "mse")
+    model.compile(executed(s, 8, "keras")["optimizer"], "mse")
     from lrlib.for_keras import RateRecorder
     recorder = RateRecorder()
     model.fit(np.zeros((8, 2)), np.zeros(8), batch_size=1, verbose=0, callbacks=[recorder])
     np.testing.assert_allclose(recorder.rates, js("rates", s, 8), rtol=1e-6, atol=1e-9)
-    stored = names["schedule"].get_config()
-    json.dumps(stored)
-    np.testing.assert_array_equal(names["Table"](**stored).rates, names["schedule"].rates)
+
+
+@every_kind
+def test_a_keras_model_is_saved_and_loaded_with_its_schedule(kind, tmp_path):
+    s = js("change", js("choose", js("start"), kind), "warmup", 5)["schedules"][0]
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(executed(s, 100, "keras")["optimizer"], "mse")
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    found = keras_rates({"optimizer": loaded.optimizer}, 100)
+    np.testing.assert_allclose(found, js("rates", s, 100), rtol=1e-5, atol=1e-6)
+
+
+def test_a_table_of_a_million_rates_is_stored_in_a_few_bytes():
+    s = js("normal", {"kind": "REX", "steps": 1_000_000 - 1})
+    names = executed(s, 1_000_000, "keras")
+    assert len(names["schedule"].rates) == 1_000_000
+    assert len(json.dumps(names["schedule"].get_config())) < 100
+
+
+@every_kind
+@few
+@given(data=st.data(), run=st.integers(10, N))
+def test_the_hints_beside_lrlib_s_code_run(kind, data, run):
+    s = data.draw(schedules(kind))
+    code = js("CODE.lrlib", s, run)
+    assert "step()" in code
+    names = {"optimizer": torch.optim.SGD(torch.nn.Linear(1, 1).parameters(), lr=1)}
+    exec(re.sub("^# (?!.*:$|PyTorch)", "", code, flags=re.MULTILINE), names)
+    drawn = js("rates", s, run)
+    assert names["scheduler"].get_last_lr()[0] == pytest.approx(drawn[0])
+    np.testing.assert_allclose(keras_rates(names, run), drawn, rtol=1e-5, atol=1e-6)
 
 
 @every_kind
@@ -480,7 +635,7 @@ def test_the_table_for_keras_is_stored_and_compiled():
 def test_printed_lines_are_short(kind, tab, run):
     s = js("change", js("choose", js("start"), kind), "warmup", 5)
     s = js("stretch", s, run)["schedules"][0]
-    assert max(map(len, js("code", tab, s, run).splitlines())) <= 100
+    assert max(map(len, js(f"CODE.{tab}", s, run).splitlines())) <= 100
 
 
 # Files -------------------------------------------------------------------------------------------

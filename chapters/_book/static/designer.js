@@ -1,16 +1,15 @@
 // <lr-designer>: draw a schedule, read its numbers, take its code along.
 //
-// `globalThis.designer` holds everything that needs no page: limits, formulas, handles, readouts,
-// addresses and printed code.  Tests run it, compare its curves with lrlib's and execute the code
-// it prints.  The element at the end draws what these functions return and computes nothing itself.
+// `globalThis.designer` holds everything that needs no page.  Tests compare its curves with lrlib's
+// and execute the code it prints.  The element at the end draws what these functions return and
+// computes nothing itself.
 
 (() => {
   // What can be chosen -------------------------------------------------------------------------
 
   // Limits of a number.  `log` says that its slider is logarithmic, and where that begins.
-  const RATE = { low: 0, high: 10, log: 1e-6 };
+  const RATE = { low: 0, high: 10, log: 1e-6, rate: true };
   const ABOVE = { ...RATE, low: 1e-7 };                  // frameworks take other rates as its parts
-  const RATES = [RATE, ABOVE];
   const COUNT = { low: 1, high: 1e6, whole: true, time: true };
   const SPECS = {
     rate: ABOVE, start: ABOVE, peak: ABOVE, end: RATE, rates: RATE, warmup_start: RATE,
@@ -19,7 +18,7 @@
     shift: { low: 0.1, high: 1e6, log: 0.1, time: true },
     factor: { low: 1e-4, high: 1, step: 0.01 }, power: { low: 0.05, high: 8, step: 0.05 },
     growth: { low: 1, high: 4, whole: true }, width: { low: 1, high: 1e5, whole: true, log: 1 },
-    scale: { low: 1e-3, high: 1e3, log: 1e-3 }, staircase: { flag: true },
+    scale: { low: 1e-3, high: 1e3, log: 1e-3 }, staircase: { choices: [false, true] },
     mode: { choices: ["triangular", "triangular2", "exp_range"] },
     shape: { choices: ["1-sqrt", "linear", "cosine"] },
     inner: { choices: ["Linear", "Cosine", "OneMinusSqrt", "REX"] },
@@ -27,111 +26,96 @@
   const RUN = { low: 10, high: 1e6, whole: true, log: 10 };
   const MOST = { boundaries: 6, milestones: 6, curves: 5 };
 
-  // Every family and recipe of lrlib.schedules: its fields in lrlib's order with values for a
-  // run of 100 updates, limits of its own, and whether it begins with a warm-up of its own.
+  // Every family and recipe of lrlib.schedules: its fields in lrlib's order with values for a run
+  // of 100 updates, its own limits, and whether it begins with a warm-up of its own.
   const ramp = { start: 0.1, end: 0, steps: 100 };
   const decay = { start: 0.1, factor: 0.5, every: 25 };
   const KINDS = {
-    Constant: { about: "The same rate at every update.", fields: { rate: 0.1 } },
-    Linear: { about: "The same amount less at every update.", fields: ramp },
-    Cosine: { about: "Half a cosine: slow, fast, slow.", fields: ramp },
-    Polynomial: { about: "A line bent by a power.", fields: { ...ramp, power: 2 } },
-    OneMinusSqrt: { about: "A steep fall that flattens out.", fields: ramp },
-    REX: { about: "Holds the rate long, then falls ever faster.", fields: ramp },
-    Exponential: { about: "The same proportion less at every update: a constant half-life.",
-                   fields: { ...decay, staircase: false } },
-    InverseTime: { about: "One over a line: it halves ever more slowly.",
-                   fields: { ...decay, factor: 1, staircase: false },
+    Constant: { about: "one rate", fields: { rate: 0.1 } },
+    Linear: { about: "a straight line", fields: ramp },
+    Cosine: { about: "slow, fast, slow", fields: ramp },
+    Polynomial: { about: "a bent line", fields: { ...ramp, power: 2 } },
+    OneMinusSqrt: { about: "steep, then flat", fields: ramp },
+    REX: { about: "flat, then steep", fields: ramp },
+    Exponential: { about: "a constant half-life", fields: { ...decay, staircase: false } },
+    InverseTime: { about: "one over a line", fields: { ...decay, factor: 1, staircase: false },
                    specs: { factor: { low: 1e-4, high: 100, log: 1e-4 } } },
-    PowerTime: { about: "A power of time.", fields: { start: 0.1, power: 0.5, shift: 10 } },
-    InverseSqrt: { about: "One over the square root of time.",
-                   fields: { start: 0.1, shift: 10 } },
-    Step: { about: "A staircase: a factor every so many updates.", fields: decay },
-    Piecewise: { about: "Constant pieces, each with its own rate.",
-                 fields: { rates: [0.1, 0.01, 0.001], boundaries: [50, 80] } },
-    Cyclic: { about: "Up and down in straight lines, again and again.",
+    PowerTime: { about: "a power of time", fields: { start: 0.1, power: 0.5, shift: 10 } },
+    InverseSqrt: { about: "one over a root", fields: { start: 0.1, shift: 10 } },
+    Step: { about: "a staircase", fields: decay },
+    Piecewise: { about: "constant pieces",
+                 fields: { rates: [0.1, 0.01, 0.001], boundaries: [50, 75] } },
+    Cyclic: { about: "up and down in lines",
               fields: { start: 0.01, peak: 0.1, up: 10, down: 15, mode: "triangular",
                         factor: 0.98 }, specs: { start: RATE } },
-    Repeated: { about: "A ramp that starts again at its end: warm restarts.",
+    Repeated: { about: "a ramp that restarts",
                 fields: { inner: "Linear", ...ramp, steps: 25, growth: 1, factor: 1 } },
-    one_cycle: { about: "Half a cosine up, half a cosine down.", own: true, recipe: true,
+    one_cycle: { about: "cosine up, cosine down", own: true,
                  fields: { peak: 0.1, steps: 100, warmup: 30, start: 0.004, end: 4e-7 } },
-    wsd: { about: "Warm up, stay, decay.", own: true, recipe: true,
+    wsd: { about: "warm up, stay, decay", own: true,
            fields: { peak: 0.1, steps: 100, warmup: 10, cooldown: 20, shape: "1-sqrt", end: 0 } },
-    noam: { about: "The first Transformer’s: up in a line, down as one over the square root.",
-            own: true, recipe: true, fields: { width: 512, warmup: 20, scale: 1 } },
-    sgdr: { about: "Cosine decay with warm restarts.", recipe: true,
+    noam: { about: "the first Transformer’s", own: true,
+            fields: { width: 512, warmup: 20, scale: 1 } },
+    sgdr: { about: "cosine with restarts",
             fields: { ...ramp, steps: 14, growth: 2, factor: 1 } },
-    multi_step: { about: "A factor at each milestone.", recipe: true,
-                  fields: { start: 0.1, factor: 0.1, milestones: [50, 80] } },
+    multi_step: { about: "a factor at milestones",
+                  fields: { start: 0.1, factor: 0.1, milestones: [50, 75] } },
   };
 
-  const known = (kind) => Object.keys(KINDS).includes(kind);
   const spec = (kind, name) => KINDS[kind].specs?.[name] ?? SPECS[name];
   const defaults = (kind) => KINDS[kind].own ? KINDS[kind].fields
     : { ...KINDS[kind].fields, warmup: 0, warmup_start: 0 };
 
-  // The fields that matter now.
+  // The fields that matter now, and a schedule with no others.
   function fields(s) {
     return Object.keys(defaults(s.kind)).filter((name) =>
       (name !== "warmup_start" || s.warmup > 0)
       && (s.kind !== "Cyclic" || name !== "factor" || s.mode === "exp_range"));
   }
 
-  // A schedule with the fields that matter and no others.
   function normal(s) {
     const full = { ...defaults(s.kind), ...s };
     return Object.fromEntries(["kind", ...fields(full)].map((name) => [name, full[name]]));
   }
 
-  // From where to where a field may go, the others as they are.
+  // From where to where a field may go.
   function limits(s, name, i) {
     let { low, high } = spec(s.kind, name);
     if (i !== undefined && spec(s.kind, name).whole) {
       low = i > 0 ? s[name][i - 1] + 1 : low;
       high = i < s[name].length - 1 ? s[name][i + 1] - 1 : high;
     }
-    const { kind, steps, warmup, cooldown } = s;
-    if (kind === "noam" && name === "warmup") low = 1;
-    if (kind === "one_cycle" && name === "warmup") [low, high] = [1, steps - 1];
-    if (kind === "one_cycle" && name === "steps") low = warmup + 1;
-    if (kind === "wsd" && name === "steps") low = warmup + cooldown + 1;
-    if (kind === "wsd" && name === "warmup") high = steps - cooldown - 1;
-    if (kind === "wsd" && name === "cooldown") high = steps - warmup - 1;
+    const { kind, steps, warmup, cooldown = 0 } = s, whole = kind === "one_cycle" || kind === "wsd";
+    if (name === "warmup" && (kind === "noam" || kind === "one_cycle")) low = 1;
+    if (whole && name === "steps") low = warmup + cooldown + 1;
+    if (whole && name === "warmup") high = steps - cooldown - 1;
+    if (whole && name === "cooldown") high = steps - warmup - 1;
     return [low, high];
   }
+
+  const clamp = (x, [low, high]) => Math.min(Math.max(x, low), high);
 
   function wrong(name, value, { whole }, [low, high]) {
     const fits = Number.isFinite(value) && value >= low && value <= high
       && (!whole || Number.isInteger(value));
-    return fits ? null
-      : `${name} must be a ${whole ? "whole " : ""}number from ${low} to ${high}, got ${value}`;
+    return fits ? null : `${name} must be a ${whole ? "whole " : ""}number from ${low} to ${high}`
+      + (Number.isNaN(value) ? "" : `, got ${value}`);
   }
 
-  // What is wrong with a schedule, in words; null if nothing is.
+  const not = (choices, name, value) => (choices.includes(value) ? null
+    : `${name} must be one of ${choices.join(", ")}, got ${value}`);
+
+  // What is wrong with a schedule; null if nothing is.
   function problem(s) {
     for (const name of fields(s)) {
       const value = s[name], own = spec(s.kind, name);
-      if (own.flag) {
-        if (typeof value !== "boolean") return `${name} must be true or false, got ${value}`;
-      } else if (own.choices) {
-        if (!own.choices.includes(value)) {
-          return `${name} must be one of ${own.choices.join(", ")}, got ${value}`;
-        }
-      } else if (Array.isArray(defaults(s.kind)[name])) {
-        const most = MOST[name] ?? s.boundaries.length + 1, least = MOST[name] ? 1 : most;
-        if (value.length < least || value.length > most) {
-          return `${name} must be ${least === most ? most : `1 to ${most}`} numbers, `
-            + `got ${value.length}`;
-        }
-        for (const [i, v] of value.entries()) {
-          const said = wrong(`${name}[${i}]`, v, own, limits(s, name, i));
-          if (said) return said;
-        }
-      } else {
-        const said = wrong(name, value, own, limits(s, name));
-        if (said) return said;
-      }
+      const most = MOST[name] ?? s.boundaries?.length + 1, least = MOST[name] ? 1 : most;
+      const said = own.choices ? not(own.choices, name, value)
+        : !Array.isArray(defaults(s.kind)[name]) ? wrong(name, value, own, limits(s, name))
+        : value.length < least || value.length > most
+          ? `${name} must be ${least === most ? most : `1 to ${most}`} numbers, got ${value.length}`
+        : value.map((v, i) => wrong(`${name}[${i}]`, v, own, limits(s, name, i))).find(Boolean);
+      if (said) return said;
     }
     return null;
   }
@@ -156,17 +140,23 @@
     PowerTime: (t, s) => s.start * (1 + t / s.shift) ** -s.power,
     InverseSqrt: (t, s) => s.start * Math.sqrt(s.shift / (t + s.shift)),
     Step: (t, s) => s.start * s.factor ** Math.floor(t / s.every),
-    Piecewise: (t, s) => s.rates[s.boundaries.filter((boundary) => boundary <= t).length],
+    Piecewise: (t, s) => {
+      let i = 0;
+      while (t >= s.boundaries[i]) i++;
+      return s.rates[i];
+    },
     Cyclic: (t, s) => {
       const cycle = Math.floor(t / (s.up + s.down)), since = t - cycle * (s.up + s.down);
       const height = since <= s.up ? since / s.up : 1 - (since - s.up) / s.down;
-      const shrunk = { triangular: 1, triangular2: 0.5 ** cycle, exp_range: s.factor ** t };
-      return s.start + (s.peak - s.start) * height * shrunk[s.mode];
+      const shrunk = s.mode === "triangular" ? 1
+        : s.mode === "triangular2" ? 0.5 ** cycle : s.factor ** t;
+      return s.start + (s.peak - s.start) * height * shrunk;
     },
     Repeated: (t, s) => {
       let cycle = s.growth === 1 ? Math.floor(t / s.steps) : 0, first = cycle * s.steps;
       for (let long = s.steps; s.growth > 1 && t >= first + long; cycle++) {
-        [first, long] = [first + long, long * s.growth];
+        first += long;
+        long *= s.growth;
       }
       return s.factor ** cycle * FORMULAS[s.inner]((t - first) / s.growth ** cycle, s);
     },
@@ -196,21 +186,24 @@
         boundaries: milestones }],
   };
 
+  // The warm-up before a schedule.
+  const lead = (s) => (KINDS[s.kind].own ? 0 : s.warmup ?? 0);
+
   // A schedule as families that follow each other; each but the last has its length in `steps`.
   function parts(s) {
     const main = RECIPES[s.kind]?.(s) ?? [s];
-    return KINDS[s.kind].own || !s.warmup ? main
+    return !lead(s) ? main
       : [{ kind: "Linear", start: s.warmup_start, end: FORMULAS[main[0].kind](0, main[0]),
            steps: s.warmup }, ...main];
   }
 
-  // The rates of the updates 0 ... n - 1.
   function rates(s, n) {
     const found = new Float64Array(n), all = parts(s);
     let from = 0;
     all.forEach((part, i) => {
       const to = i === all.length - 1 ? n : Math.min(from + part.steps, n);
-      for (let t = from; t < to; t++) found[t] = FORMULAS[part.kind](t - from, part);
+      const formula = FORMULAS[part.kind];
+      for (let t = from; t < to; t++) found[t] = formula(t - from, part);
       from += part.steps;
     });
     return found;
@@ -224,75 +217,125 @@
     return last.kind === "Piecewise" ? before + last.boundaries[last.boundaries.length - 1] : null;
   }
 
+  const ends = (s) => parts(s).pop().kind in SHAPES;
+
+  // The run that shows schedules whole: to the last end, or as many times longer than 100 as their
+  // times are longer than those in KINDS.
+  function reach(schedules) {
+    const longest = (kind, s) => Math.max(1, ...Object.keys(KINDS[kind].fields)
+      .filter((name) => spec(kind, name).time).flatMap((name) => s[name]));
+    const ended = schedules.filter(ends);
+    const all = ended.length ? ended.map(length) : schedules.map((s) =>
+      lead(s) + 100 * longest(s.kind, s) / longest(s.kind, KINDS[s.kind].fields));
+    return clamp(Math.round(Math.max(...all)), [RUN.low, RUN.high]);
+  }
+
   // What is read off a curve.  The half-life counts the updates from the first highest rate to
-  // the first that is at most half of it; null if the run has none.
+  // the first that is at most half of it; null if the run has none.  The lowest is above 0.
   function readouts(all) {
-    let top = 0, area = 0, half = null;
+    let top = 0, area = 0, half = null, lowest = Infinity;
     for (let t = 0; t < all.length; t++) {
       area += all[t];
+      if (all[t] > 0 && all[t] < lowest) lowest = all[t];
       if (all[t] > all[top]) [top, half] = [t, null];
       else if (half === null && all[t] <= all[top] / 2) half = t - top;
     }
-    return { updates: all.length, first: all[0], highest: all[top], last: all[all.length - 1],
-             area, halfLife: all[top] > 0 ? half : null };
+    return { first: all[0], highest: all[top], last: all[all.length - 1], area, lowest,
+             halfLife: all[top] > 0 ? half : null };
   }
+
+  // A function that remembers its last answer about each object.
+  function remembered(compute) {
+    const answers = new WeakMap();
+    return (about, n) => {
+      if (answers.get(about)?.n !== n) answers.set(about, { n, found: compute(about, n) });
+      return answers.get(about).found;
+    };
+  }
+
+  // A curve, and what is read off.  A ramp is drawn to where it arrives, one update after the run.
+  const measured = remembered((s, run) => {
+    const curve = rates(s, ends(s) ? run + 1 : run);
+    return { curve, drawn: readouts(curve), used: readouts(curve.subarray(0, run)) };
+  });
+
+  // What to draw: of the updates in half a pixel the lowest and the highest.
+  const thinned = remembered((curve, wide) => {
+    const size = Math.max(1, Math.ceil(curve.length / wide / 2)), points = [];
+    for (let from = 0; from < curve.length; from += size) {
+      let low = from, high = from;
+      for (let t = from; t < Math.min(from + size, curve.length); t++) {
+        if (curve[t] < curve[low]) low = t;
+        if (curve[t] > curve[high]) high = t;
+      }
+      points.push(Math.min(low, high), Math.max(low, high));
+    }
+    return points;
+  });
 
   // The state of the page: a run, one schedule to work on and some that were kept -----------------
 
   const start = () => ({ run: 100, log: false, code: "lrlib",
                          schedules: [normal({ kind: "Cosine" })] });
 
+  const edited = (state, s) => ({ ...state, schedules: [s, ...state.schedules.slice(1)] });
+
+  const mapped = (s, names, by) => ({ ...s, ...Object.fromEntries(names.map((name) => [name,
+    Array.isArray(s[name]) ? s[name].map((value) => by(value, name)) : by(s[name], name)])) });
+
+  // Rates times a factor, and no 0.30000000000000004.
+  const higher = (s, names, by) => mapped(s, names, (value, name) =>
+    clamp(Number((value * by).toPrecision(6)), limits(s, name)));
+
+  const longer = (s, by) => mapped(s, fields(s).filter((name) => spec(s.kind, name).time),
+    (value, name) => (!spec(s.kind, name).whole ? value * by
+      : Math.max(Math.min(value, 1), Math.round(value * by))));
+
   // A field of the first schedule set.  A ramp that ended with the run still does after a change
-  // of its warm-up.
+  // of its warm-up, and one_cycle keeps its shape at another peak.
   function change(state, name, value, i) {
-    const [s, ...kept] = state.schedules;
-    const next = { ...s, [name]: i === undefined ? value
+    const [s] = state.schedules;
+    let next = { ...s, [name]: i === undefined ? value
       : s[name].map((old, j) => (j === i ? value : old)) };
     if (name === "warmup" && s.kind in SHAPES && length(s) === state.run && value < state.run) {
       next.steps = state.run - value;
     }
-    return { ...state, schedules: [normal(next), ...kept] };
+    if (name === "peak" && s.kind === "one_cycle") {
+      next = higher(next, ["start", "end"], value / s.peak);
+    }
+    return edited(state, normal(next));
   }
 
-  // Another number of updates: the first schedule is stretched with it, where its limits allow.
+  // Another run: the first schedule is stretched with it, where its limits allow.  A warm-up stays
+  // if it fits, but that of one_cycle is a share of the cycle.
   function stretch(state, run) {
-    const [s, ...kept] = state.schedules;
-    const by = (value, name) => {
-      const least = name === "warmup" && value === 0 ? 0 : 1, long = value * run / state.run;
-      return spec(s.kind, name).whole ? Math.max(least, Math.round(long)) : long;
-    };
-    const next = Object.fromEntries(Object.entries(s).map(([name, value]) => [name,
-      name === "kind" || !spec(s.kind, name).time ? value
-        : Array.isArray(value) ? value.map((v) => by(v, name)) : by(value, name)]));
-    return { ...state, run, schedules: [problem(next) ? s : next, ...kept] };
+    const [s] = state.schedules, by = run / state.run, all = longer(s, by);
+    const next = s.kind === "one_cycle" ? all : { ...all, warmup: s.warmup };
+    if (s.kind in SHAPES) next.steps = Math.round(length(s) * by) - s.warmup;
+    return edited({ ...state, run }, [next, all].find((one) => !problem(one)) ?? s);
   }
 
-  // Another kind of schedule.  A ramp made of a ramp keeps all they share; other kinds start from
-  // their first values, as high as before, and keep a warm-up.
+  // Another kind.  A ramp made of a ramp keeps all they share; others start from their first
+  // values, as high as before, and keep a warm-up.
   function choose(state, kind) {
-    const [s, ...kept] = state.schedules;
+    const [s] = state.schedules;
     let next = normal({ ...s, kind });
     if (!(kind in SHAPES && s.kind in SHAPES)) {
-      next = stretch({ run: 100, schedules: [normal({ kind })] }, state.run).schedules[0];
+      next = longer(normal({ kind }), state.run / 100);
       const highest = ({ peak, start, rate, rates }) => peak ?? start ?? rate ?? rates?.[0];
-      const by = (highest(s) ?? highest(next)) / highest(next);
-      for (const name of fields(next)) {
-        const scaled = (value) => Number((value * by).toPrecision(3));
-        if (RATES.includes(spec(kind, name)) && by > 0) {
-          next[name] = Array.isArray(next[name]) ? next[name].map(scaled) : scaled(next[name]);
-        }
-      }
-      if (s.warmup > 0 && !KINDS[s.kind].own && !KINDS[kind].own) {
+      next = higher(next, fields(next).filter((name) => spec(kind, name).rate),
+        highest(s) / highest(next) || 1);
+      if (lead(s) && !KINDS[kind].own) {
         next = { ...next, warmup: s.warmup, warmup_start: s.warmup_start };
         if (kind in SHAPES && s.warmup < state.run) next.steps = state.run - s.warmup;
       }
     }
-    return problem(next) ? state : { ...state, schedules: [next, ...kept] };
+    return problem(next) ? state : edited(state, next);
   }
 
-  // One constant piece more or less at the end of a list of boundaries.
+  // One constant piece more or less at the end.
   function pieces(state, more) {
-    const [s, ...kept] = state.schedules;
+    const [s] = state.schedules;
     const name = s.boundaries ? "boundaries" : "milestones", list = s[name];
     const last = list[list.length - 1];
     const next = { ...s, [name]: more ? [...list, last + Math.max(1, Math.round(state.run / 10))]
@@ -300,12 +343,19 @@
     if (s.rates) {
       next.rates = more ? [...s.rates, s.rates[s.rates.length - 1] / 2] : s.rates.slice(0, -1);
     }
-    return problem(next) ? state : { ...state, schedules: [next, ...kept] };
+    return problem(next) ? state : edited(state, next);
+  }
+
+  // The first schedule exchanged with a kept one.
+  function swap(state, i) {
+    const all = [...state.schedules];
+    [all[0], all[i]] = [all[i], all[0]];
+    return { ...state, schedules: all };
   }
 
   // Handles: points of the curve and what moving them to (x, y) sets, as [field, value, index].
   function handles(s) {
-    const w = KINDS[s.kind].own ? 0 : s.warmup ?? 0;
+    const w = lead(s);
     const warm = w > 0 ? [{ name: "warm-up start", x: 0, y: s.warmup_start,
                             set: (x, y) => [["warmup_start", y]] }] : [];
     const moveWarm = (x) => (w > 0 ? [["warmup", x]] : []);
@@ -356,30 +406,74 @@
     return [...warm, ...(own[s.kind] ?? ("every" in s ? falling : ramping))()];
   }
 
-  // The state after a handle was moved towards (x, y), as far as the limits allow.
+  // The state after a handle was moved towards (x, y), within the limits.
   function moved(state, name, x, y) {
     const handle = handles(state.schedules[0]).find((one) => one.name === name);
     return handle.set(x, y).reduce((now, [field, value, i]) => {
-      const s = now.schedules[0], [low, high] = limits(s, field, i);
+      const s = now.schedules[0];
       const neat = spec(s.kind, field).whole ? Math.round(value) : Number(value.toPrecision(3));
-      return Number.isNaN(neat) ? now
-        : change(now, field, Math.min(Math.max(neat, low), high), i);
+      return Number.isNaN(neat) ? now : change(now, field, clamp(neat, limits(s, field, i)), i);
     }, state);
   }
+
+  // The handles on the chart, which is a little longer than the run, and what lies beyond it.
+  const fits = (x, run) => x <= 1.01 * run;
+  const inside = ({ run, schedules: [s] }) => handles(s).filter(({ x }) => fits(x, run));
+
+  function beyond({ run, schedules: [s] }) {
+    const { name, x } = handles(s).pop();
+    return fits(x, run) ? ""
+      : ends(s) ? `The schedule ends at update ${x}, the run at ${run}.`
+      : `“${name}” is at update ${Math.round(x)}, the run ends at ${run}.`;
+  }
+
+  // What is entered -------------------------------------------------------------------------------
+
+  const LABELS = {
+    run: "Updates of the run",
+    rate: "Rate", start: "Start", end: "End", peak: "Peak", steps: "Length (updates)",
+    every: "Every (updates)", up: "Way up (updates)", down: "Way down (updates)",
+    factor: "Factor", power: "Power", shift: "Shift (updates)", growth: "Growth of the cycles",
+    width: "Width of the model", scale: "Scale", cooldown: "Cooldown (updates)",
+    warmup: "Warm-up (updates)", warmup_start: "Warm-up from", staircase: "Staircase",
+    mode: "Mode", shape: "Shape of the cooldown", inner: "Ramp", rates: "Rate #",
+    boundaries: "Change # (update)", milestones: "Milestone # (update)",
+  };
+
+  // What a control stands for: "run", "start", or "rates-1" for one of a list.
+  function entry({ run, schedules: [s] }, id) {
+    const [name, index] = id.split("-"), i = index && Number(index);
+    const label = LABELS[name].replace("#", i + 1);
+    return name === "run" ? { name, label, own: RUN, value: run, range: [RUN.low, RUN.high] }
+      : { name, i, label, own: spec(s.kind, name), value: index ? s[name][i] : s[name],
+          range: limits(s, name, i) };
+  }
+
+  // The state after a value was entered there, or what is wrong with it.
+  function entered(state, id, value) {
+    const { name, i, label, own, range } = entry(state, id);
+    const said = own.choices ? null
+      : wrong(label.replace(/ \(.*/, ""), value, own, range);
+    return { problem: said, state: said ? state
+      : id === "run" ? stretch(state, value) : change(state, name, value, i) };
+  }
+
+  const updates = (epochs, examples, batch) => epochs * Math.ceil(examples / batch);
 
   // The address: "Cosine,start=0.1,steps=95&Linear,...&run=100&axis=log&code=keras" ---------------
 
   function toHash({ run, log, code, schedules }) {
     const specs = schedules.map((s) => [s.kind, ...fields(s).map((name) =>
-      `${name}=${Array.isArray(s[name]) ? s[name].join(":") : s[name]}`)].join(","));
+      `${name}=${[s[name]].flat().join(":")}`)].join(","));
     return [...specs, `run=${run}`, ...(log ? ["axis=log"] : []), `code=${code}`].join("&");
   }
 
-  const number = (text) => (/^[-+\d.e]+$/i.test(text) ? Number(text) : NaN);
+  const number = (text) => (/^[-+]?(\d*\.)?\d+(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN);
 
   function readSchedule(text) {
-    const [kind, ...pairs] = text.split(",");
-    if (!known(kind)) throw new Error(`there is no schedule ${kind}`);
+    const [given, ...pairs] = text.split(",");
+    const kind = Object.keys(KINDS).find((one) => one.toLowerCase() === given.toLowerCase());
+    if (!kind) throw new Error(`there is no schedule ${given}`);
     const s = { kind };
     for (const pair of pairs) {
       const [name, value, ...more] = pair.split("=");
@@ -400,7 +494,7 @@
     return normal(s);
   }
 
-  // The state of an address, or the first state and what is wrong with the address.
+  // The state of an address, or the first state and what is wrong.
   function fromHash(hash) {
     const state = start();
     if (hash === "") return { state, problem: null };
@@ -409,22 +503,24 @@
       let run = null;
       for (const part of decodeURIComponent(hash).split("&")) {
         const [name, value] = part.split("=");
+        let said = null;
         if (name === "run") {
           run = number(value ?? "");
-          const said = wrong("run", run, RUN, [RUN.low, RUN.high]);
-          if (said) throw new Error(said);
-        } else if (part === "axis=log" || part === "axis=linear") {
+          said = wrong(name, run, RUN, [RUN.low, RUN.high]);
+        } else if (name === "axis") {
           state.log = value === "log";
-        } else if (name === "code" && Object.keys(CODE).includes(value)) {
+          said = not(["linear", "log"], name, value);
+        } else if (name === "code") {
           state.code = value;
+          said = not(Object.keys(CODE), name, value);
         } else {
           schedules.push(readSchedule(part));
         }
+        if (said) throw new Error(said);
       }
-      if (schedules.length === 0) throw new Error("it names no schedule");
+      if (!schedules.length) throw new Error("it names no schedule");
       if (schedules.length > MOST.curves) throw new Error(`${MOST.curves} curves at most`);
-      run ??= Math.min(Math.max(length(schedules[0]) ?? 100, RUN.low), RUN.high);
-      return { state: { ...state, run, schedules }, problem: null };
+      return { state: { ...state, run: run ?? reach(schedules), schedules }, problem: null };
     } catch (error) {
       return { state: start(), problem: error instanceof URIError
         ? "it is not a well-formed address" : error.message };
@@ -444,13 +540,13 @@
     return whole ? String(value) : float(value);
   }
 
-  // A template with its fields filled in: {field}, or {field/field} for a quotient.
+  // A template with its fields filled in; {field/field} is a quotient.
   function fill(template, s) {
     return template.replace(/{(\w+)(?:\/(\w+))?}/g, (_, a, b) => (b ? ratio(s[a], s[b])
       : python(s[a], !(a in SPECS) || SPECS[a].whole)));
   }
 
-  // A call or a list on one line, or with each part on its own.
+  // A call on one line, or with each part on its own.
   function wrap(text) {
     const open = text.search(/[([]/), found = [""];
     if (text.length <= 64 || open < 0) return text;
@@ -469,24 +565,36 @@
     return `${text.slice(0, open + 1)}\n${inside}${found.length > 1 ? "," : ""}\n${text.slice(-1)}`;
   }
 
-  // The name under which the templates have a schedule, and the warm-up before it.
+  // The name under which the templates have a schedule.
   const named = (s) => (s.kind === "Repeated" && s.inner === "Cosine" ? "sgdr"
     : s.staircase ? { Exponential: "Step", InverseTime: "InverseSteps" }[s.kind] : s.kind);
-  const lead = (s) => (KINDS[s.kind]?.own ? 0 : s.warmup ?? 0);
 
-  function inLrlib(s, run) {
-    const { kind, inner } = s;
+  // A schedule as lrlib writes it, and the warm-up that it adds.
+  function expression(s) {
+    const { kind, inner, warmup_start: from } = s;
     const give = (...names) => names.map((name) => `${name}={${name}}`).join(", ");
     const names = fields(s).filter((name) => name in KINDS[kind].fields);
-    const main = wrap(fill(kind === "Repeated"
+    return [fill(kind === "Repeated"
       ? `Repeated(${inner}(${give("start", "end", "steps")}), ${give("growth", "factor")})`
-      : `${kind}(${give(...names)})`, s));
-    const from = s.warmup_start ? `, start=${float(s.warmup_start)}` : "";
-    return `from lrlib import ${kind === "Repeated" ? `${inner}, ` : ""}${kind}
+      : `${kind}(${give(...names)})`, s),
+    lead(s) ? `.warmup(${lead(s)}${from ? `, start=${float(from)}` : ""})` : ""];
+  }
 
-schedule = ${main}${lead(s) ? `.warmup(${s.warmup}${from})` : ""}
-# torch: lrlib.for_torch.TorchSchedule(optimizer, schedule)
-# Keras: lrlib.for_keras.KerasSchedule(schedule${length(s) === null ? `, steps=${run}` : ""})`;
+  function inLrlib(s, run) {
+    const [main, warm] = expression(s);
+    return `from lrlib import ${s.kind === "Repeated" ? `${s.inner}, ` : ""}${s.kind}
+
+schedule = ${wrap(main)}${warm}
+
+# PyTorch: after every optimizer.step() call scheduler.step()
+# from lrlib.for_torch import TorchSchedule
+# scheduler = TorchSchedule(optimizer, schedule)
+
+# Keras:
+# import keras
+# from lrlib.for_keras import KerasSchedule
+# optimizer = keras.optimizers.SGD(KerasSchedule(schedule${
+  length(s) === null ? `, steps=${run}` : ""}))`;
   }
 
   // Formulas in plain Python, for what a library lacks.
@@ -508,7 +616,7 @@ schedule = ${main}${lead(s) ? `.warmup(${s.warmup}${from})` : ""}
   const ramped = (kind, s) => (s.end === 0 ? `{start} * ${WAYS[kind]}`
     : `{end} + ({start} - {end}) * ${WAYS[kind]}`);
 
-  // The lines of a function of t; `jump` are the lines that find the cycle of growing restarts.
+  // The lines of a function of t; those in `jump` find the cycle of growing restarts.
   function lines(s, last = true, jump = ["cycle, steps = 0, {steps}", "while t >= steps:",
     "    cycle, t, steps = cycle + 1, t - steps, steps * {growth}", "p = t / steps"]) {
     const body = () => {
@@ -537,7 +645,7 @@ schedule = ${main}${lead(s) ? `.warmup(${s.warmup}${from})` : ""}
 
   const define = (name, body) => `def ${name}(t):\n${indent(body.join("\n"))}\n`;
 
-  // A schedule as a Python function rate(t), after the imports it needs.
+  // A Python function rate(t), after the imports it needs.
   function rateFunction(s) {
     const all = s.kind === "noam" ? [s] : parts(s);
     const text = define("rate", all.flatMap((part, i) => (i === all.length - 1 ? lines(part)
@@ -563,7 +671,7 @@ schedule = ${main}${lead(s) ? `.warmup(${s.warmup}${from})` : ""}
       + "final_div_factor={start/end}, cycle_momentum=False)",
   };
 
-  // torch's own scheduler, if it can do this schedule over this run.
+  // torch's own scheduler, if it can do this.
   function torchOwn(s, run) {
     const able = { Polynomial: s.end === 0, sgdr: s.factor === 1,
                    one_cycle: s.end > 0 && run <= s.steps + 1,   // it stops there with an error
@@ -594,7 +702,7 @@ schedule = ${main}${lead(s) ? `.warmup(${s.warmup}${from})` : ""}
     if (s.kind === "Cosine" && run - 1 > length(s)) {
       all.push(`lr_scheduler.LambdaLR(optimizer, lambda t: ${ratio(s.end, base)})`);
       milestones.push(length(s));
-      note += "# Past its end CosineAnnealingLR would climb again: a function holds the rate.\n";
+      note += "# Past its end CosineAnnealingLR would climb: a function holds the rate.\n";
     }
     return `${imports}import torch
 from torch.optim import lr_scheduler
@@ -648,18 +756,20 @@ import numpy as np
 
 # Keras has no such schedule: the rates are looked up in a table.
 ${text}
-class Table(keras.optimizers.schedules.LearningRateSchedule):
-    def __init__(self, rates):
-        self.rates = np.array(rates, "float32")
+# To load a saved model, define rate and RateTable first.
+@keras.saving.register_keras_serializable()
+class RateTable(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, updates):
+        self.rates = np.array([rate(t) for t in range(updates)], "float32")
 
     def __call__(self, step):
         step = keras.ops.minimum(step, len(self.rates) - 1)
         return keras.ops.take(self.rates, keras.ops.cast(step, "int32"))
 
     def get_config(self):
-        return {"rates": self.rates.tolist()}
+        return {"updates": len(self.rates)}
 
-schedule = Table([rate(t) for t in range(${length(s) === null ? run : length(s) + 1})])
+schedule = RateTable(updates=${length(s) === null ? run : length(s) + 1})
 ${foot}`;
   }
 
@@ -693,7 +803,7 @@ ${foot}`;
     return found;
   }
 
-  // optax's own schedule, if it can do this one over this run.
+  // optax's own schedule, if it can do this.
   function optaxOwn(s, run) {
     const able = { sgdr: restarts(s, run).length <= 12,
                    one_cycle: s.end > 0 && Math.floor(s.warmup / s.steps * s.steps) === s.warmup
@@ -729,9 +839,9 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
   const CODE = { lrlib: inLrlib, torch: inTorch, keras: inKeras, optax: inOptax };
 
   globalThis.designer = {
-    KINDS, RUN, MOST, CODE, spec, defaults, fields, normal, limits, problem, parts, rates, length,
-    readouts, start, change, stretch, choose, pieces, handles, moved, toHash, fromHash,
-    code: (name, s, run) => CODE[name](s, run),
+    KINDS, RUN, MOST, CODE, spec, defaults, normal, problem, rates, length, reach, readouts,
+    measured, start, change, stretch, choose, pieces, swap, handles, moved, inside, beyond, entered,
+    updates, toHash, fromHash,
   };
 
   if (typeof HTMLElement === "undefined") return;        // not in a browser
@@ -739,23 +849,10 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
   // The page --------------------------------------------------------------------------------------
 
   const TABS = { lrlib: "lrlib", torch: "PyTorch", keras: "Keras", optax: "optax" };
-  const LABELS = {
-    rate: "Rate", start: "Start", end: "End", peak: "Peak", steps: "Length (updates)",
-    every: "Every (updates)", up: "Way up (updates)", down: "Way down (updates)",
-    factor: "Factor", power: "Power", shift: "Shift (updates)", growth: "Growth of the cycles",
-    width: "Width of the model", scale: "Scale", cooldown: "Cooldown (updates)",
-    warmup: "Warm-up (updates)", warmup_start: "Warm-up from", staircase: "Staircase",
-    mode: "Mode", shape: "Shape of the cooldown", inner: "Ramp", rates: "Rate #",
-    boundaries: "Change # (update)", milestones: "Milestone # (update)",
-  };
-  const COLUMNS = ["First", "Highest", "Last", "Area", "Half-life", "Updates"];
+  const HEAD = `<thead><tr><th scope="col">${
+    ["First", "Highest", "Last", "Area", "Half-life"].join('<th scope="col">')}`;
   const digits = (x, n = 3) => (x > 0 && x < 1e-3 ? x.toExponential(n - 1).replace(/\.?0*e/, "e")
     : String(Number(x.toPrecision(n))));
-  function title(s) {
-    const values = fields(s).filter((name) => name in KINDS[s.kind].fields).map((name) => s[name]);
-    return `${s.kind}(${values.map((value) => [value].flat().join(" ")).join(", ")})`
-      + (lead(s) ? `, warm-up ${lead(s)}` : "");
-  }
 
   // The slider of a number: its attributes, its place for a value, the value at a place.
   function slider({ low, log, step, time }, [least, most], run) {
@@ -768,7 +865,7 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
              step: step ?? 1, to: (x) => x, from: (at) => at };
   }
 
-  // Round numbers from 0 to `top`, about n of them; on a log axis the powers of ten.
+  // About n round numbers up to `top`; on a log axis the powers of ten.
   function ticks(bottom, top, n, log) {
     if (log) {
       const first = Math.ceil(Math.log10(bottom)), last = Math.floor(Math.log10(top));
@@ -780,32 +877,18 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
     return Array.from({ length: Math.floor(top / step) + 1 }, (_, i) => i * step);
   }
 
-  // The points of a curve; of many updates in one pixel the lowest and the highest.
-  function path(all, x, y, wide) {
-    const size = Math.max(1, Math.ceil(all.length / wide / 2)), points = [];
-    for (let from = 0; from < all.length; from += size) {
-      let low = from, high = from;
-      for (let t = from; t < Math.min(from + size, all.length); t++) {
-        if (all[t] < all[low]) low = t;
-        if (all[t] > all[high]) high = t;
-      }
-      points.push(Math.min(low, high), ...(low === high ? [] : [Math.max(low, high)]));
-    }
-    return `M${points.map((t) => `${x(t).toFixed(1)} ${y(all[t]).toFixed(1)}`).join("L")}`;
-  }
-
   const row = (id, label, input) =>
     `<div class="entry" data-row="${id}"><label for="lrd-${id}">${label}</label>${input}</div>`;
-  const option = (value) => `<option>${value}</option>`;
-  function control(id, label, { choices, flag }) {
+  function control(id, label, { choices }) {
     const same = `id="lrd-${id}" data-field="${id}"`;
-    return row(id, label, choices ? `<select ${same}>${choices.map(option).join("")}</select>`
-      : flag ? `<input type="checkbox" ${same}>`
+    return row(id, label, choices?.includes(true) ? `<input type="checkbox" ${same}>`
+      : choices ? `<select ${same}><option>${choices.join("<option>")}</select>`
       : `<input type="number" ${same}>
-         <input type="range" data-field="${id}" aria-label="${label}, slider">`);
+         <input type="range" data-field="${id}" aria-label="${label}">`);
   }
-  const group = (label, recipe) => `<optgroup label="${label}">${Object.keys(KINDS)
-    .filter((kind) => Boolean(KINDS[kind].recipe) === recipe).map(option).join("")}</optgroup>`;
+  const group = (label, recipe) => `<optgroup label="${label}">${Object.entries(KINDS)
+    .filter(([name]) => name in RECIPES === recipe).map(([name, { about }]) =>
+      `<option value="${name}">${name}: ${about}`).join("")}</optgroup>`;
   const button = (what, text, more = "") =>
     `<button type="button" data-do="${what}" ${more}>${text}</button>`;
 
@@ -815,12 +898,15 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
         <div class="fields">
           ${row("kind", "Schedule", `<select id="lrd-kind">${
             group("Families", false)}${group("Recipes", true)}</select>`)}
-          ${control("run", "Updates of the run", RUN)}
+          ${control("run", LABELS.run, RUN)}
+          <details><summary>Count them from epochs</summary>${
+            ["Epochs", "Examples", "Batch size"].map((label) => `<label>${label}
+              <input type="number" min="1" data-count></label>`).join("")}</details>
         </div>
-        <p class="about"></p>
         <svg class="chart" role="group" aria-label="The rate of every update, with handles">
-          <g class="grid"></g><g class="curves"></g><g class="handles"></g>
+          <g class="grid" aria-hidden="true"></g><g class="curves"></g><g class="handles"></g>
         </svg>
+        <p class="bar beyond"><span role="status"></span> ${button("fit", "")}</p>
         <div class="bar">
           <label><input type="checkbox" data-do="log"> Log axis</label>
           ${button("keep", "Keep this curve")}
@@ -828,9 +914,8 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
           <span class="said" role="status"></span>
         </div>
         <div class="fields own"></div>
-        <div class="scroll" tabindex="0" role="region" aria-label="Numbers of the curves"><table>
-          <thead><tr>${COLUMNS.map((text) => `<th scope="col">${text}</th>`).join("")}</tr></thead>
-        </table></div>
+        <div class="scroll" tabindex="0" role="region" aria-label="Numbers of the curves">
+          <table></table></div>
         <div class="bar"><div role="tablist" aria-label="Code for">${Object.keys(TABS).map((tab) =>
           button("tab", TABS[tab], `role="tab" id="lrd-${tab}" data-tab="${tab}"
                  aria-controls="lrd-code"`)).join("")}</div>
@@ -838,113 +923,130 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
         <div role="tabpanel" id="lrd-code" tabindex="0"><pre><code></code></pre></div>`;
       this.find = (selector) => this.querySelector(selector);
       this.svg = this.find(".chart");
-      this.known = new Map();                            // rates that were computed
       this.addEventListener("input", ({ target }) => this.enter(target, false));
       this.addEventListener("change", ({ target }) => this.enter(target, true));
       this.addEventListener("click", ({ target }) => this.click(target));
       this.addEventListener("keydown", (event) => this.press(event));
       this.svg.addEventListener("pointerdown", (event) => this.grab(event));
-      addEventListener("hashchange", () => this.read());
+      // Other addresses are those of places on the page, where the browser scrolls.
+      const place = () => !location.hash || document.getElementById(location.hash.slice(1));
+      addEventListener("hashchange", () => (place() ? this.write() : this.read()));
       this.state = start();
-      this.read();
+      if (place()) this.show();
+      else this.read();
       new ResizeObserver(() => this.draw()).observe(this);
     }
 
-    // The address is read when it changes, and written a moment after the last change here.
+    // The address is read when it changes, and written a moment after a change here.
     read() {
-      const hash = location.hash.slice(1);
-      if (!document.getElementById(hash)) {              // the address of a heading says nothing
-        const { state, problem: said } = fromHash(hash);
-        this.state = state;
-        this.say(said && `The address was not understood: ${said}. Here is the example instead.`);
-      }
-      this.show();
+      const { state, problem: said } = fromHash(location.hash.slice(1));
+      this.set(state);
+      clearTimeout(this.waiting);                        // it stays as it was written
+      this.say(said && `The address was not understood: ${said}. Here is the example instead.`);
     }
 
-    set(state, keepStretch = false) {
-      if (!keepStretch) this.unstretched = null;
-      this.state = state;
-      this.say("");
-      this.show();
+    write() {
       clearTimeout(this.waiting);
       this.waiting = setTimeout(
         () => history.replaceState(history.state, "", `#${toHash(this.state)}`), 250);
     }
 
-    say(text) { this.find(".said").textContent = text; }
-
-    // What a control with this id stands for: "start", or "rates-1" for one of a list.
-    field(id) {
-      const { run, schedules: [s] } = this.state, [field, index] = id.split("-");
-      if (id === "run") return { field, value: run, own: RUN, range: [RUN.low, RUN.high] };
-      const i = index && Number(index), own = spec(s.kind, field);
-      return { field, i, own, value: index ? s[field][i] : s[field], range: limits(s, field, i) };
+    set(state, target = null) {
+      if (!target) this.begun = null;
+      this.state = state;
+      this.say("");
+      this.find(".refused")?.remove();
+      this.find("[aria-describedby]")?.removeAttribute("aria-describedby");
+      this.show(target);
+      this.write();
     }
 
-    // What was entered.  While a number is being typed it may be wrong; at the end it may not.
+    say(text) { this.find(".said").textContent = text; }
+
+    // What was entered changes the state in which the field was begun, so that no digit on the way
+    // leaves a trace.  At the end a wrong number gives way to the last right one.
     enter(target, done) {
-      const id = target.dataset.field;
+      const id = target.dataset.field, typed = target.type === "number";
       if (target.id === "lrd-kind" && !done) this.set(choose(this.state, target.value));
       if (target.dataset.do === "log" && !done) this.set({ ...this.state, log: target.checked });
-      if (!id || (done && target.type !== "number")) return;
-      const { field, i, own, range } = this.field(id);
-      let value = { checkbox: target.checked, number: parseFloat(target.value),
-                    range: Number(target.value) }[target.type] ?? target.value;
-      if (target.type === "range") {
-        const { from } = slider(own, range, this.state.run);
-        value = Math.min(Math.max(from(value), range[0]), range[1]);
-      }
-      const said = own.choices || own.flag ? null : wrong(field, value, own, range);
-      if (said && done) {
-        this.say(said);
-        target.value = this.field(id).value;
-      } else if (!said && id === "run") {
-        this.unstretched ??= this.state;                 // from there, not from a rounded copy
-        this.set({ ...this.state, ...stretch(this.unstretched, value) }, true);
-      } else if (!said) {
-        this.set(change(this.state, field, value, i));
-      }
+      if ("count" in target.dataset) this.count(done);
+      if (!id || (done && !typed)) return;
+      if (this.begun !== id) Object.assign(this, { begun: id, from: this.state, last: this.state });
+      const { own, range } = entry(this.state, id);
+      const slid = slider(own, range, this.state.run).from(target.valueAsNumber);
+      const value = { checkbox: target.checked, number: target.valueAsNumber,
+                      range: clamp(slid, range) }[target.type] ?? target.value;
+      const { state, problem: said } = entered(this.from, id, value);
+      if (!said && (done || !typed)) this.last = state;
+      if (!said && done) return;                         // it is shown already
+      this.set(said ? this.last : state, target);
+      if (typed) target.setAttribute("aria-invalid", Boolean(said && !done));
+      if (!done) return;
+      target.value = entry(this.state, id).value;
+      target.setAttribute("aria-describedby", "lrd-refused");
+      target.parentElement.insertAdjacentHTML("beforeend",
+        `<p class="refused" id="lrd-refused" role="alert">${said}.</p>`);
+    }
+
+    count(done) {
+      const all = [...this.querySelectorAll("[data-count]")].map((one) => one.valueAsNumber);
+      const run = this.find("#lrd-run"), n = updates(...all);
+      if (Number.isNaN(n)) return;
+      run.value = n;
+      this.enter(run, done);
     }
 
     click(target) {
-      const { schedules } = this.state, what = target.dataset.do;
+      const { schedules } = this.state, { do: what, i } = target.dataset;
       if (what === "tab") this.set({ ...this.state, code: target.dataset.tab });
       if (what === "keep") this.set({ ...this.state, schedules: [...schedules, schedules[0]] });
       if (what === "more" || what === "fewer") this.set(pieces(this.state, what === "more"));
+      if (what === "edit") {
+        this.set(swap(this.state, Number(i)));
+        this.find(`[data-do=edit][data-i="${i}"]`).focus();
+      }
       if (what === "drop") {
-        const rest = schedules.filter((_, i) => i !== Number(target.dataset.i));
-        this.set({ ...this.state, schedules: rest });
+        this.set({ ...this.state, schedules: schedules.filter((_, j) => j !== Number(i)) });
         this.find("[data-do=keep]").focus();
+      }
+      if (what === "fit") {
+        this.set({ ...this.state, run: reach(schedules.slice(0, 1)) });
+        this.find("#lrd-run").focus();
       }
       if (what === "copy") this.copy(target);
     }
 
-    async copy(target) {
+    async copy(button) {
+      let found = "Copied";
       try {
         await navigator.clipboard.writeText(this.find("code").textContent);
-        this.say("The code is copied.");
-      } catch {
+      } catch {                                          // this browser lets no page copy
+        found = "Selected: press Ctrl+C";
         getSelection().selectAllChildren(this.find("code"));
-        this.say("This browser lets no page copy. The code is selected: copy it with Ctrl+C.");
       }
-      target.focus();
+      this.say(found);
+      button.textContent = found;
+      setTimeout(() => { button.textContent = "Copy the code"; }, 2000);
+      button.focus();
     }
 
     press(event) {
       const { target, key, shiftKey } = event, { state } = this;
-      const right = { ArrowRight: 1, ArrowLeft: -1 }[key] ?? 0;
+      const right = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }[key] ?? 0;
       const up = { ArrowUp: 1, ArrowDown: -1 }[key] ?? 0;
       const handle = target.dataset.handle;
       if (target.dataset.tab && right) {
         const tabs = Object.keys(TABS), n = tabs.length;
-        this.set({ ...state, code: tabs[(tabs.indexOf(state.code) + right + n) % n] });
+        const at = { Home: 0, End: n - 1 }[key] ?? (tabs.indexOf(state.code) + right + n) % n;
+        this.set({ ...state, code: tabs[at] });
         this.find(`#lrd-${this.state.code}`).focus();
       } else if (handle && (right || up)) {
         const { x, y } = handles(state.schedules[0]).find((one) => one.name === handle);
         const far = shiftKey ? 1 : Math.max(1, Math.round(state.run / 100));
-        const high = state.log ? Math.max(y, this.bottom) * (shiftKey ? 0.01 : 0.1)
-          : 10 ** Math.floor(Math.log10(this.top)) * (shiftKey ? 0.001 : 0.01);
-        this.set(moved(state, handle, x + right * far, Math.max(0, y + up * high)));
+        const high = (shiftKey ? 0.1 : 1) * (state.log ? Math.max(y, this.bottom) / 10
+          : 10 ** Math.floor(Math.log10(this.top)) / 100);
+        this.set(moved(state, handle, clamp(x + right * far, [0, state.run]),
+                       Math.max(0, y + up * high)));
       } else {
         return;
       }
@@ -952,40 +1054,27 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
     }
 
     grab(event) {
-      const handle = event.target.closest("[data-handle]");
-      if (!handle) return;
+      const handle = event.target.closest("[data-handle]"), from = this.state;
+      if (!handle || event.button !== 0) return;
       event.preventDefault();
       handle.focus();
       this.held = true;                                  // the scale stands still meanwhile
-      const follow = ({ clientX, clientY }) => {
+      handle.setPointerCapture(event.pointerId);
+      handle.onpointermove = ({ clientX, clientY }) => {
         const { left, top } = this.svg.getBoundingClientRect();
         const [x, y] = this.at(clientX - left, clientY - top);
-        this.set(moved(this.state, handle.dataset.handle, x, y));
+        this.set(moved(from, handle.dataset.handle, x, y));
       };
-      const release = () => {
-        for (const type of ["pointerup", "pointercancel"]) removeEventListener(type, release);
-        removeEventListener("pointermove", follow);
+      handle.onlostpointercapture = () => {
+        handle.onpointermove = null;
         this.held = false;
         this.draw();
       };
-      for (const type of ["pointerup", "pointercancel"]) addEventListener(type, release);
-      addEventListener("pointermove", follow);
     }
 
-    // The rates of the run and of the update after it.
-    ratesOf(s) {
-      const key = toHash({ schedules: [s], run: this.state.run });
-      if (!this.known.has(key)) {
-        if (this.known.size > MOST.curves) this.known.clear();
-        this.known.set(key, rates(s, this.state.run + 1));
-      }
-      return this.known.get(key);
-    }
-
-    show() {
+    show(target) {
       const { schedules, run, log, code } = this.state, [s] = schedules;
       this.find("#lrd-kind").value = s.kind;
-      this.find(".about").textContent = KINDS[s.kind].about;
       this.find("[data-do=log]").checked = log;
       this.find("[data-do=keep]").disabled = schedules.length >= MOST.curves;
       for (const what of ["more", "fewer"]) {
@@ -993,42 +1082,50 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
         one.hidden = !s.boundaries && !s.milestones;
         one.disabled = !one.hidden && pieces(this.state, what === "more") === this.state;
       }
-      this.showFields(s);
-      for (const old of this.querySelectorAll("tbody")) old.remove();
-      this.find("table").insertAdjacentHTML("beforeend", schedules.map((one, i) => {
-        const r = readouts(this.ratesOf(one).subarray(0, run));
+      const out = beyond(this.state), fit = this.find("[data-do=fit]"), far = reach([s]);
+      this.find(".beyond").hidden = !out;
+      this.find(".beyond span").textContent = out;
+      fit.textContent = `Set the run to ${far}`;
+      fit.hidden = far === run;
+      this.showFields(s, target);
+      this.find("table").innerHTML = HEAD + schedules.map((one, i) => {
+        const title = expression(one).join("").replace(/"/g, "&quot;");
+        const r = measured(one, run).used;
         const cells = [digits(r.first), digits(r.highest), digits(r.last), digits(r.area, 4),
-                       r.halfLife ?? "none", r.updates];
-        return `<tbody><tr><th scope="rowgroup" colspan="6">
+                       r.halfLife ?? "none"];
+        const tool = (what, text, verb) =>
+          button(what, text, `data-i="${i}" aria-label="${verb} ${title}"`);
+        return `<tbody><tr><th scope="rowgroup" colspan="5">
           <svg class="key" viewBox="0 0 24 8" aria-hidden="true"><path
-          class="curve c${i}" d="M0 4H24"/></svg> ${title(one)} ${i === 0 ? ""
-          : button("drop", "×", `data-i="${i}" aria-label="Remove ${title(one)}"`)}</th></tr>
-          <tr>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr></tbody>`;
-      }).join(""));
+          class="curve c${i}" d="M0 4H24"/></svg> ${title}
+          ${i ? tool("edit", "Edit", "Edit") + tool("drop", "×", "Remove") : ""}
+          <tr><td>${cells.join("<td>")}</tbody>`;
+      }).join("");
       for (const tab of this.querySelectorAll("[role=tab]")) {
-        tab.setAttribute("aria-selected", tab.dataset.tab === code);
-        tab.tabIndex = tab.dataset.tab === code ? 0 : -1;
+        const chosen = tab.dataset.tab === code;
+        tab.setAttribute("aria-selected", chosen);
+        tab.tabIndex = chosen ? 0 : -1;
       }
-      this.find("[role=tabpanel]").setAttribute("aria-labelledby", `lrd-${code}`);
+      this.find("#lrd-code").setAttribute("aria-labelledby", `lrd-${code}`);
       this.find("code").textContent = CODE[code](s, run);
       this.draw();
     }
 
-    showFields(s) {
+    showFields(s, target) {
       const ids = Object.keys(defaults(s.kind)).flatMap((field) =>
         (Array.isArray(s[field]) ? s[field].map((_, i) => `${field}-${i}`) : [field]));
       if (this.built !== `${s.kind} ${ids}`) {
         this.built = `${s.kind} ${ids}`;
         this.find(".own").innerHTML = ids.map((id) => {
-          const [field, i] = id.split("-");
-          return control(id, LABELS[field].replace("#", Number(i) + 1), spec(s.kind, field));
+          const { label, own } = entry(this.state, id);
+          return control(id, label, own);
         }).join("");
       }
       for (const id of ["run", ...ids]) {
         const shown = id === "run" || id.split("-")[0] in s;
         this.find(`[data-row=${id}]`).hidden = !shown;
         for (const input of shown ? this.querySelectorAll(`[data-field=${id}]`) : []) {
-          const { own, value, range } = this.field(id);
+          const { own, value, range } = entry(this.state, id);
           if (input.type === "checkbox") input.checked = value;
           else if (input.type === "range") {
             const { min, max, step, to } = slider(own, range, this.state.run);
@@ -1036,8 +1133,12 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
             input.value = to(value);
             input.setAttribute("aria-valuetext", value);
           } else if (input.type === "number") {
-            input.step = own.whole ? 1 : 10 ** Math.floor(Math.log10(value || 0.01)) / 10;
-            if (parseFloat(input.value) !== value) input.value = value;
+            // arrows count from min, so that of a fraction is 0
+            Object.assign(input, { min: own.whole ? range[0] : 0, max: range[1],
+              step: own.whole ? 1 : 10 ** Math.floor(Math.log10(value || 0.01)) / 10 });
+            if (input === target) continue;              // its text is being typed
+            if (input.valueAsNumber !== value) input.value = value;
+            input.setAttribute("aria-invalid", false);
           } else input.value = value;
         }
       }
@@ -1045,30 +1146,25 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
 
     draw() {
       const { schedules, run, log } = this.state;
-      const wide = this.svg.clientWidth, high = Math.round(Math.min(Math.max(wide / 2, 210), 330));
-      const left = 58, right = 28, up = 14, down = 40;
-      const curves = schedules.map((s) =>                // a ramp is drawn to where it arrives
-        this.ratesOf(s).subarray(0, parts(s).pop().kind in SHAPES ? run + 1 : run));
+      const wide = this.svg.clientWidth, high = Math.round(clamp(wide / 2, [210, 330]));
+      const left = 58, right = 34, up = 14, down = 40;
+      const across = wide - left - right, tall = high - up - down;
+      const curves = schedules.map((s) => measured(s, run));
       if (!this.held) {
-        let top = 0, bottom = Infinity;
-        for (const all of curves) {
-          for (const rate of all) {
-            if (rate > top) top = rate;
-            if (rate > 0 && rate < bottom) bottom = rate;
-          }
-        }
-        this.top = (top || 1) * (log ? 2 : 1.2);
-        this.bottom = Math.max(Math.min(bottom, this.top / 10) / 1.5, this.top * 1e-6);
+        const top = Math.max(...curves.map(({ drawn }) => drawn.highest)) || 1;
+        this.top = top * (log ? 2 : 1.2);
+        const bottom = Math.min(...curves.map(({ drawn }) => drawn.lowest), this.top / 10);
+        this.bottom = Math.max(bottom / 1.5, this.top * 1e-6);
       }
       const { top, bottom } = this;
-      const x = (t) => left + t / run * (wide - left - right);
+      const x = (t) => left + t / run * across;
       const part = (rate) => (!log ? rate / top
         : Math.log(Math.max(rate, bottom) / bottom) / Math.log(top / bottom));
-      const y = (rate) => up + (1 - Math.min(part(rate), 1)) * (high - up - down);
+      const y = (rate) => up + (1 - Math.min(part(rate), 1)) * tall;
       this.at = (px, py) => {
-        const share = Math.min(Math.max((high - down - py) / (high - up - down), 0), 1);
+        const share = clamp((high - down - py) / tall, [0, 1]);
         const grain = 10 ** Math.floor(Math.log10(top)) / 100;
-        return [Math.min(Math.max((px - left) / (wide - left - right), 0), 1) * run,
+        return [clamp((px - left) / across, [0, 1]) * run,
                 log ? share && Number((bottom * (top / bottom) ** share).toPrecision(2))
                   : Math.round(share * top / grain) * grain];
       };
@@ -1079,26 +1175,27 @@ ${text && `# optax has no such schedule, but takes any function.\n${text}\n`
         + ticks(0, run, wide / 90, false).map((t) =>
           `<text x="${x(t)}" y="${high - down + 18}">${digits(t, 6)}</text>`).join("")
         + `<text x="${x(run / 2)}" y="${high - 4}">update</text>`;
-      this.find(".curves").innerHTML = curves.map((all, i) =>
-        `<path class="curve c${i}" d="${path(all, x, y, wide)}"/>`).reverse().join("");
+      this.find(".curves").innerHTML = curves.map(({ curve }, i) =>
+        `<path class="curve c${i}" d="M${thinned(curve, wide).map((t) =>
+          `${x(t).toFixed(1)} ${y(curve[t]).toFixed(1)}`).join("L")}"/>`).reverse().join("");
       this.drawHandles(x, y);
     }
 
-    // A handle is one element from first to last, so that it keeps the focus while it moves.
+    // A handle stays one element, so that it keeps the focus while it moves.
     drawHandles(x, y) {
-      const box = this.find(".handles"), { run, schedules } = this.state;
-      const all = handles(schedules[0]);
-      const old = new Map([...box.children].map((one) => [one.dataset.handle, one]));
-      for (const [name, one] of old) if (!all.some((handle) => handle.name === name)) one.remove();
+      const box = this.find(".handles"), all = inside(this.state);
+      for (const one of [...box.children]) {
+        if (!all.some(({ name }) => name === one.dataset.handle)) one.remove();
+      }
       for (const { name, x: update, y: rate } of all) {
-        let one = old.get(name);
+        let one = this.find(`[data-handle="${name}"]`);
         if (!one) {
           box.insertAdjacentHTML("beforeend", `<g data-handle="${name}" tabindex="0" role="slider"
             aria-label="${name}" aria-valuemin="0" aria-valuemax="${RATE.high}">
             <circle class="hit" r="18"/><circle r="7"/></g>`);
           one = box.lastChild;
         }
-        one.setAttribute("transform", `translate(${x(Math.min(update, run))} ${y(rate)})`);
+        one.setAttribute("transform", `translate(${x(update)} ${y(rate)})`);
         one.setAttribute("aria-valuenow", rate.toFixed(9));
         one.setAttribute("aria-valuetext", `update ${digits(update, 7)}, rate ${digits(rate)}`);
       }

@@ -34,11 +34,32 @@ class Verdict(NamedTuple):
     high: float | None
     seeds: int | None
 
+    def numbers(self, digits=None):
+        """The effect's value and its interval.
+
+        Args:
+            digits: decimals; None for as many as the longest of the three numbers has.
+
+        Returns:
+            str, such as "0.55 [0.32, 0.78]"; None where nothing was counted or measured.
+
+        Examples:
+            >>> Verdict("C01", "supported", "gain in points", 0.5, 0.3, 0.75, 8).numbers()
+            '0.50 [0.30, 0.75]'
+        """
+        if self.value is None:
+            return None
+        three = self.value, self.low, self.high
+        if digits is None:
+            digits = max(len(f"{number:.12g}".partition(".")[2]) for number in three)
+        value, low, high = (f"{number:.{digits}f}" for number in three)
+        return f"{value} [{low}, {high}]"
+
     def sentence(self, digits=None):
         """What was measured, as a sentence.
 
         Args:
-            digits: decimals of the three numbers; None for as many as the longest of them has.
+            digits: decimals of the three numbers; as for `numbers`.
 
         Returns:
             str, such as "Gain in points: 0.55 [0.32, 0.78], 8 seeds."
@@ -49,12 +70,8 @@ class Verdict(NamedTuple):
         """
         text = self.effect[0].upper() + self.effect[1:]
         if self.value is not None:
-            numbers = self.value, self.low, self.high
-            if digits is None:
-                digits = max(len(f"{number:.12g}".partition(".")[2]) for number in numbers)
-            value, low, high = (f"{number:.{digits}f}" for number in numbers)
             runs = "1 seed" if self.seeds == 1 else f"{self.seeds} seeds"
-            text += f": {value} [{low}, {high}], {runs}"
+            text += f": {self.numbers(digits)}, {runs}"
         return text + "."
 
 
@@ -80,7 +97,7 @@ def verdict(claim, word, effect, interval=None, seeds=None, digits=2):
     Args:
         claim: its number, such as "C07".
         word: "supported", "refuted", "depends" or "ill-posed".
-        effect: what was measured and in which unit, in one line.
+        effect: what was measured and in which unit, in one line; code stands in `backticks`.
         interval: the effect's value, low and high end, such as a `stats.Paired`; None for a
             claim settled by a derivation.
         seeds: how many runs with different seeds stand behind the interval, 1 or more; None
@@ -131,9 +148,11 @@ def _show(found, digits):
         print(plain)
         return
     stored = html.escape(json.dumps(found._asdict()))
+    said, sentence = (re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
+                      for text in (said, sentence))
     shown = (f'<div class="verdict verdict-{found.word}" data-verdict="{stored}">'
-             f"<p><strong>{found.claim}</strong> {html.escape(said)}: "
-             f"<strong>{found.word}</strong>.</p><p>{html.escape(sentence)}</p></div>")
+             f"<p><strong>{found.claim}</strong> {said}: <strong>{found.word}</strong>.</p>"
+             f"<p>{sentence}</p></div>")
     display({"text/plain": plain, "text/html": shown}, raw=True)
 
 

@@ -170,6 +170,16 @@ def test_the_ledger_has_every_claim_once_and_every_verdict_with_its_chapter(page
     assert f"{len(rows) - len(unsettled)} of them" in page.select_one("article").get_text()
 
 
+def test_the_front_page_answers_every_chapter_with_the_numbers_of_its_verdicts(pages):
+    page = pages["chapters/index"].select_one("article")
+    asked = {link["href"] for link in page.select("dl dt a.reference")}
+    assert asked == {f"{name}.html#" + name.split("/")[1].replace("_", "-") for name in CHAPTERS}
+    found = evidence.read(rules.ROOT / "chapters" / f"{name}.ipynb" for name in CHAPTERS)
+    shown = re.findall(r"-?[\d.]+ \[-?[\d.]+, -?[\d.]+\]", " ".join(page.get_text().split()))
+    assert len(shown) >= 6
+    assert set(shown) <= {verdict.numbers() for _, verdict in found}
+
+
 def test_every_link_inside_the_book_leads_somewhere(build, pages):
     folder = build[0]
     targets = {name: {tag["id"] for tag in page.find_all(id=True)} for name, page in pages.items()}

@@ -41,7 +41,9 @@ def claims_of(part):
 
 def literal(text):
     """Text that Markdown leaves as it is, but for `code`."""
-    return re.sub(r"([\\*_<>\[\]|])", r"\\\1", text)
+    prose_and_code = re.split(r"(`[^`]*`)", text)
+    return "".join(part if part.startswith("`") else re.sub(r"([\\*_<>\[\]|])", r"\\\1", part)
+                   for part in prose_and_code)
 
 
 class Ledger(SphinxDirective):
@@ -87,6 +89,18 @@ class Verdicts(SphinxRole):
         return [nodes.Text(str(numbers[self.text]))], []
 
 
+class Measured(SphinxRole):
+    """The numbers of a chapter's verdict on a claim: {measured}`C01 decay`"""
+
+    def run(self):
+        claim, chapter = self.text.split()
+        numbers = [verdict.numbers() for path, verdict in settled().get(claim, ())
+                   if path.stem == chapter]
+        if len(numbers) != 1 or numbers[0] is None:
+            raise ValueError(f"{chapter} has no single measured verdict on {claim}")
+        return [nodes.Text(numbers[0])], []
+
+
 def link_verdicts(app, pagename, templatename, context, doctree):
     """A chapter's verdict leads to its claim here."""
     if 'class="verdict ' in context.get("body", ""):
@@ -100,4 +114,5 @@ def setup(app):
     app.connect("html-page-context", link_verdicts)
     app.add_directive("ledger", Ledger)
     app.add_role("verdicts", Verdicts())
+    app.add_role("measured", Measured())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

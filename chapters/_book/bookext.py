@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import html
+import itertools
 import json
 import os
 import re
@@ -23,6 +24,7 @@ import quickjs
 from docutils import nodes
 from PIL import Image
 from sphinx.ext.autodoc.mock import MockFinder
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import ReferenceRole, SphinxDirective
 from sphinx.util.math import get_node_equation_number
@@ -35,6 +37,11 @@ def leave_out_text_of_pairs(app, config):
     texts = (HERE.parent).rglob("*.md")
     config.exclude_patterns += [str(text.relative_to(app.srcdir)) for text in texts
                                 if text.with_suffix(".ipynb").exists()]
+
+
+def configure(app, config):
+    config.html_search_scorer = str(HERE / "scorer.js")
+    config.ogp_site_name = config.html_title            # Sphinx's project, which has no name
 
 
 @functools.cache
@@ -81,10 +88,49 @@ def visit_display(self, node):
     visit(self, node, display=True)
 
 
+class Solutions(SphinxPostTransform):
+    """The words after a hidden solution are hidden with it, up to the next exercise or heading."""
+
+    default_priority = 190                     # MyST-NB makes the folds at 199
+    formats = ("html",)
+
+    def run(self, **kwargs):
+        def ends(node):
+            exercise = isinstance(node, nodes.paragraph) and re.match(r"\d+\. ", node.astext())
+            return exercise or isinstance(node, nodes.section) or node.get("hide_mode")
+        for cell in list(self.document.findall(nodes.container)):
+            if cell.get("hide_mode") == "all":
+                after = cell.parent[cell.parent.index(cell) + 1:]
+                for node in itertools.takewhile(lambda node: not ends(node), after):
+                    node.parent.remove(node)
+                    cell.append(node)
+
+
+def unbroken(text):
+    """The spaces of 10 000 and of 5 % are no places to break a line."""
+    return re.sub(r"(?<=\d) (?=\d{3}(?!\d)|%)", "\N{NO-BREAK SPACE}", text)
+
+
+class Numbers(SphinxPostTransform):
+    """Numbers stay on one line, in the text and in verdicts; code and formulas are left alone."""
+
+    default_priority = 200
+    formats = ("html",)
+
+    def run(self, **kwargs):
+        for text in list(self.document.findall(nodes.Text)):
+            parent = text.parent
+            verdict = isinstance(parent, nodes.raw) and text.startswith('<div class="verdict')
+            code = isinstance(parent, (nodes.literal, nodes.math, nodes.FixedTextElement))
+            if (verdict or not code) and unbroken(text) != text:
+                parent.replace(text, nodes.Text(unbroken(text)))
+
+
 class ChapterFigure(SphinxDirective):
     """A figure of an executed chapter, shown on another page with its caption and alt text.
 
-    The picture is the stored output itself, so it is re-proved wherever it is shown:
+    The picture is the stored output itself, so it is re-proved wherever it is shown.  It leads to
+    its chapter:
 
         ```{chapter-figure} cases/digits_cnn fig-digits_cnn-far
         ```
@@ -101,13 +147,45 @@ class ChapterFigure(SphinxDirective):
             if about.get("figure", {}).get("name") == name:
                 picture, = (output["data"]["image/png"] for output in cell["outputs"]
                             if "image/png" in output.get("data", ()))
-                alt, caption = about["image"]["alt"], about["figure"]["caption"]
+                alt, caption = about["image"]["alt"], unbroken(about["figure"]["caption"])
+                page = self.env.app.builder.get_relative_uri(self.env.docname,
+                                                             f"chapters/{chapter}")
                 return [nodes.raw("", f"""
                     <figure class="cell_output">
-                    <img alt="{html.escape(alt)}" src="data:image/png;base64,{picture.strip()}">
-                    <figcaption><span class="caption-text">{html.escape(caption)}</span></figcaption>
+                    <a class="picture" href="{page}#{nodes.make_id(name)}" title="The figure in its chapter">
+                    <img alt="{html.escape(alt)}" src="data:image/png;base64,{picture.strip()}"></a>
+                    <figcaption><p><span class="caption-text">{html.escape(caption)}</span></p>
+                    </figcaption>
                     </figure>""", format="html")]
         raise self.error(f"{chapter} has no figure {name}")
+
+
+PICTURE = re.compile(r'(<figure[^>]*>\s*)(<img [^>]*?src="([^"]+)"[^>]*>)')
+
+
+def link_pictures(app, pagename, templatename, context, doctree):
+    """Each figure leads to its picture alone, which a browser fits to the screen and enlarges."""
+    if "body" in context:
+        context["body"] = PICTURE.sub(
+            r'\1<a class="picture" href="\3" title="The picture alone">\2</a>', context["body"])
+
+
+def describe(app, pagename, templatename, context, doctree):
+    """Search engines and messengers show the first sentences of a chapter's question."""
+    question = doctree and next((section for section in doctree.findall(nodes.section)
+                                 if "the-question" in section["ids"]), None)
+    if not question:
+        return
+    text = re.sub(r" \[[^]]+\]", "", next(question.findall(nodes.paragraph)).astext())
+    said, *more = text.splitlines()                 # one sentence a line in the source
+    for sentence in more:
+        if len(said) + len(sentence) < 200:
+            said = f"{said} {sentence}"
+        else:
+            break
+    said = html.escape(said)
+    context["meta"] = {**(context["meta"] or {}), "og:description": said}
+    context["metatags"] += f'<meta name="description" content="{said}" />\n'
 
 
 # Interactive components: the element that a page holds, and the script and style it needs.
@@ -202,9 +280,34 @@ def shrink_pictures(app, error):
 SITE, REPOSITORY = os.environ.get("BOOK_URL"), os.environ.get("GITHUB_REPOSITORY")
 
 
+def not_found(app):
+    yield "404", {"title": "There is no such page", "body": """
+        <h1>There is no such page</h1>
+        <p>Begin at <a href="chapters/index.html">the first page</a>, or look for it in the
+        contents or by the search.</p>
+        """}, "page.html"
+
+
+def write_for_host(app, error):
+    """What the host shows at any unknown address, so that its links need the whole address; and
+    what it tells robots, who read it where the site has a host of its own."""
+    if error or app.builder.format != "html":
+        return
+    site, page = app.config.html_baseurl, Path(app.outdir, "404.html")
+    page.write_text(re.sub(r'( (?:href|src|action|data-content_root)=")(?!#|\w+:)(?:\./)?', rf"\1{site}",
+                           page.read_text(encoding="utf-8")), encoding="utf-8")
+    Path(app.outdir, "robots.txt").write_text(f"User-agent: *\nSitemap: {site}sitemap.xml\n")
+
+
 def publish(app, config):
+    app.setup_extension("colab")
     if SITE:
         site = SITE.rstrip("/") + "/"
+        app.connect("html-collect-pages", not_found)
+        app.connect("build-finished", write_for_host)
+        config.sitemap_excludes = ["404.html"]
+        REPAIRS.append(("the link to the PDF stands outside all landmarks", re.compile(
+            r'(<ul class="navbar-icon-links".*?</ul>)', re.DOTALL), r'<nav aria-label="Files">\1</nav>'))
         config.html_baseurl = config.ogp_site_url = site
         config.ogp_image = site + "_static/book.png"
         config.ogp_image_alt = "A chapter of the book in a browser"
@@ -226,11 +329,18 @@ def setup(app):
     if SITE:
         app.setup_extension("sphinx_sitemap")
     app.connect("config-inited", publish)
+    app.setup_extension("citations")
+    app.connect("config-inited", configure)
     app.connect("config-inited", leave_out_text_of_pairs)
     app.connect("build-finished", repair_pages)
     app.connect("build-finished", shrink_pictures)
     app.add_html_math_renderer("katex", (visit_inline, None), (visit_display, None))
     app.add_css_file("katex/katex.min.css")
+    app.add_js_file("book.js", loading_method="defer")
+    app.add_post_transform(Solutions)
+    app.add_post_transform(Numbers)
+    app.connect("html-page-context", describe, priority=400)       # before sphinxext.opengraph
+    app.connect("html-page-context", link_pictures)
     app.connect("html-page-context", load_components)
     app.add_directive("chapter-figure", ChapterFigure)
     app.add_role("designer", DesignerLink())

@@ -38,7 +38,7 @@ bench: .venv/test   ## print the figures of speed, side by side
 	$(BIN)/python -m benchmarks
 
 clean:   ## remove the environment and everything built
-	rm -rf .venv _build
+	rm -rf .venv _build build lrlib.egg-info
 
 .venv/book: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -1,11 +1,14 @@
 """A Schedule in Keras: the same numbers, looked up in a table, on any backend."""
 from __future__ import annotations
 
-import keras
 import numpy as np
 
 from .audit import check_rates
+from .extras import extra
 from .schedules import Schedule
+
+with extra("keras"):
+    import keras
 
 __all__ = ["KerasSchedule", "RateRecorder"]
 

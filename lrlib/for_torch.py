@@ -2,13 +2,17 @@
 from __future__ import annotations
 
 import math
+import numbers
 
 import numpy as np
-import torch
-from torch.optim.lr_scheduler import LRScheduler
 
 from .audit import RTOL, check_rates
+from .extras import extra
 from .schedules import Schedule
+
+with extra("torch"):
+    import torch
+    from torch.optim.lr_scheduler import LRScheduler
 
 __all__ = ["TorchSchedule", "RateRecorder", "set_rate"]
 
@@ -25,6 +29,7 @@ def set_rate(optimizer, rate):
         list of float: the rate each parameter group now has.
 
     Raises:
+        TypeError: no Optimizer, or a rate that is no number.
         ValueError: a rate or an "lr_scale" that is negative or not finite; nothing is changed.
 
     Examples:
@@ -48,6 +53,10 @@ def set_rate(optimizer, rate):
 
 
 def _group_rates(optimizer, rate):
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise TypeError(f"optimizer must be a torch.optim.Optimizer, got {optimizer!r}")
+    if not isinstance(rate, (numbers.Real, torch.Tensor)):
+        raise TypeError(f"a rate must be a number, got {rate!r}")
     rates = [rate * group.get("lr_scale", 1.0) for group in optimizer.param_groups]
     for value in rates:
         if not (math.isfinite(value) and value >= 0):

@@ -3,11 +3,14 @@ from __future__ import annotations
 
 import itertools
 import math
+import numbers
 
-import torch
-from torch import nn
-
+from .extras import extra
 from .repro import rng
+
+with extra("torch"):
+    import torch
+    from torch import nn
 
 __all__ = ["mlp", "small_cnn", "char_rnn", "transformer", "initialise"]
 
@@ -23,7 +26,7 @@ def mlp(*widths):
         [batch, widths[-1]].
 
     Raises:
-        ValueError: fewer than two widths, or one below 1.
+        ValueError: fewer than two widths, or one that is no whole number of 1 or more.
 
     Examples:
         >>> net = mlp(784, 32, 10)
@@ -32,8 +35,9 @@ def mlp(*widths):
         >>> sum(p.numel() for p in net.parameters())
         25450
     """
-    if len(widths) < 2 or min(widths) < 1:
-        raise ValueError(f"mlp needs at least two widths of 1 or more, got {widths}")
+    if len(widths) < 2 or not all(isinstance(width, numbers.Integral) and width >= 1
+                                  for width in widths):
+        raise ValueError(f"mlp needs two or more widths, whole numbers of 1 or more, got {widths}")
     layers = [nn.Flatten()]
     for before, after in itertools.pairwise(widths):
         layers += [nn.Linear(before, after), nn.ReLU()]

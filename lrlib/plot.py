@@ -1,11 +1,14 @@
 """Figures from arrays: each function takes `ax=None` and returns the axes; none trains anything."""
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 
+from .extras import extra
 from .schedules import Schedule
 from .stats import band
+
+with extra("plot"):
+    import matplotlib.pyplot as plt
 
 __all__ = ["schedules", "bands", "intervals", "images", "label_ends"]
 

@@ -14,13 +14,16 @@ import operator
 import warnings
 from functools import partial
 
-import torch
-import torch._dynamo  # which tracing would load: after TensorFlow its Triton crashes Python
-from torch._subclasses import FakeTensorMode
-from torch.func import functionalize
-from torch.fx import Interpreter, Node
-from torch.fx.experimental.proxy_tensor import make_fx
-from torch.fx.node import map_arg
+from .extras import extra
+
+with extra("torch"):
+    import torch
+    import torch._dynamo  # which tracing would load: after TensorFlow its Triton crashes Python
+    from torch._subclasses import FakeTensorMode
+    from torch.func import functionalize
+    from torch.fx import Interpreter, Node
+    from torch.fx.experimental.proxy_tensor import make_fx
+    from torch.fx.node import map_arg
 
 __all__ = ["Program"]
 

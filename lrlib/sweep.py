@@ -41,19 +41,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
-import torch
-from joblib.parallel import get_active_backend
-from torch.func import functional_call, grad_and_value, vmap
-from torch.nn import functional
-from tqdm import tqdm
 
+from .extras import extra
 from .models import initialise
 from .optimizers import SGD, Optimizer
 from .program import Program
 from .repro import rng
 from .schedules import Schedule
+
+with extra("torch"):
+    import joblib
+    import torch
+    from joblib.parallel import get_active_backend
+    from torch.func import functional_call, grad_and_value, vmap
+    from torch.nn import functional
+    from tqdm import tqdm
 
 __all__ = ["Player", "Sweep", "Interrupted", "sweep", "play"]
 
@@ -458,6 +461,8 @@ class _Job:
             if not isinstance(entry, Schedule):
                 raise TypeError(f"a schedule must be a Schedule, got {entry!r}")
         steps, batch = _whole("steps", steps), _whole("batch", batch)
+        if not hasattr(seeds, "__iter__"):
+            raise TypeError(f"seeds must be a sequence such as range(8), got {seeds!r}")
         seeds = tuple(_whole("a seed", seed, least=0) for seed in seeds)
         if not seeds or len(set(seeds)) < len(seeds):
             raise ValueError(f"seeds must be one or more, all different, got {list(seeds)}")

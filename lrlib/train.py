@@ -5,14 +5,17 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from joblib import Parallel, delayed
-from torch.nn import functional
 
+from .extras import extra
 from .for_torch import set_rate
 from .models import initialise
 from .repro import rng
 from .schedules import Schedule
+
+with extra("torch"):
+    import torch
+    from joblib import Parallel, delayed
+    from torch.nn import functional
 
 __all__ = ["Run", "fit", "fit_all", "evaluate", "scores"]
 

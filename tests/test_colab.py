@@ -1,7 +1,8 @@
-"""Chapters on Colab: plain Markdown, and what they need is brought by their first cell."""
+"""Chapters to take away: plain Markdown, and what they need is brought by their first cell."""
 import json
 import re
 import subprocess
+import sys
 import sysconfig
 import venv
 from pathlib import Path
@@ -20,7 +21,7 @@ TEXTS = colab.chapters()
 
 
 def translated(text, archive="https://example.org/course.zip", book="https://example.org/book"):
-    return colab.translated(text, archive, TITLES, PAPERS, book)
+    return colab.translated(text, TITLES, PAPERS, archive, book)
 
 
 def as_prose(source):
@@ -35,8 +36,12 @@ def test_every_chapter_is_plain_markdown_with_the_same_code_and_outputs(text):
     code = [cell for cell in after.cells if cell.cell_type == "code"]
     assert "course.zip" in code[0].source
     for cell, want in zip(code[1:], [c for c in before.cells if c.cell_type == "code"], strict=True):
-        assert cell.source.replace("# @title Solution", "# Solution") == want.source
-        assert cell.outputs == want.outputs
+        solution = "hide-cell" in rules.tags(want)
+        assert re.sub("^# @title .*\n", "# Solution\n" if solution else "", cell.source) == want.source
+        assert cell.outputs == ([] if solution else want.outputs)
+        hidden = set(rules.tags(want)) & {"hide-cell", "remove-cell", "remove-input"}
+        assert (cell.metadata.get("cellView") == "form") is bool(hidden)
+        assert cell.source.startswith("# @title ") is bool(hidden)
     prose = "\n".join(cell.source for cell in after.cells if cell.cell_type == "markdown")
     assert not re.search(r"\{[\w:-]+\}`|^:::|\)=$", prose, re.MULTILINE)
     figures = sum("mystnb" in cell.metadata for cell in before.cells)
@@ -58,6 +63,22 @@ def test_every_chapter_is_plain_markdown_with_the_same_code_and_outputs(text):
 ])
 def test_what_is_said_in_myst_is_said_in_markdown(myst, plain):
     assert as_prose(myst).markdown(myst) == plain
+
+
+def test_words_after_a_solution_are_folded_up_to_the_next_exercise():
+    assert colab.folded("It is\n5.\n\n**2. Next.**\nWhy?") == (
+        "<details><summary>The answer in words</summary>\n\nIt is\n5.\n\n</details>\n\n"
+        "**2. Next.**\nWhy?")
+    for without in ("**2. Next.**\nWhy?", "## Further reading\n"):
+        assert colab.folded(without) == without
+
+
+def test_without_an_address_the_first_cell_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lrlib", None)       # as if it were not installed
+    for name, extras in [("principles/decay", "torch,plot"), ("methods/frameworks", "torch,keras,plot")]:
+        source = translated(colab.CHAPTERS / f"{name}.md", archive=None).cells[0].source
+        with pytest.raises(ImportError, match=rf"needs lrlib.*pip install '\.\[{extras}\]'"):
+            exec(source, {})
 
 
 def test_without_a_published_book_a_reference_is_a_title():
@@ -102,8 +123,9 @@ def elsewhere(tmp_path_factory):
 def archive(tmp_path_factory):
     """What a host of repositories makes of this one: a zip with one folder."""
     path = tmp_path_factory.mktemp("archive") / "course.zip"
-    files = subprocess.run(["git", "ls-files", "-z", "lrlib", "pyproject.toml", "README.md",
-                            "LICENSE"], cwd=rules.ROOT, capture_output=True, check=True)
+    files = subprocess.run(["git", "ls-files", "-zco", "--exclude-standard", "lrlib",
+                            "pyproject.toml", "README.md", "LICENSE"], cwd=rules.ROOT,
+                           capture_output=True, check=True)
     with ZipFile(path, "w") as file:
         for name in files.stdout.decode().split("\0"):
             if name:
@@ -111,21 +133,31 @@ def archive(tmp_path_factory):
     return path.as_uri()
 
 
-def test_a_chapter_runs_outside_the_repository_with_the_same_outputs(elsewhere, archive, monkeypatch):
-    text = colab.CHAPTERS / "principles" / "bound.md"
-    notebook = translated(text, archive)
-    monkeypatch.setenv("JUPYTER_PATH", str(elsewhere))
-    monkeypatch.setenv("PYTEST_CURRENT_TEST", "execute")
-    monkeypatch.delenv("PYTHONPATH", raising=False)
+@pytest.fixture(scope="module")
+def run_elsewhere(elsewhere, archive):
+    """A chapter executed there; a cell that fails raises."""
+    notebook = translated(colab.CHAPTERS / "principles" / "bound.md", archive)
     client = nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3",
                                      coalesce_streams=True,
                                      resources={"metadata": {"path": str(elsewhere)}})
-    stored = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"][1:]
-    stored = [[dict(output) for output in outputs] for outputs in stored]
-    client.execute()
-    found = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"][1:]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(elsewhere))
+        patch.setenv("PYTEST_CURRENT_TEST", "execute")
+        patch.delenv("PYTHONPATH", raising=False)
+        client.execute()
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
-    def said(outputs):
-        return [output.get("text") or output["data"].get("text/plain") for output in outputs
-                if "image/png" not in output.get("data", ())]
-    assert [said(outputs) for outputs in found] == [said(outputs) for outputs in stored]
+
+def test_a_chapter_runs_outside_the_repository(run_elsewhere):
+    assert "lrlib" in run_elsewhere[0].source
+    assert all(cell.execution_count for cell in run_elsewhere)
+
+
+@pytest.mark.pins
+def test_what_a_chapter_prints_there_is_what_is_stored(run_elsewhere):
+    stored = nbformat.read(colab.CHAPTERS / "principles" / "bound.ipynb", as_version=4)
+
+    def said(cells):
+        return [[output.get("text") or output["data"].get("text/plain") for output in cell.outputs
+                 if "image/png" not in output.get("data", ())] for cell in cells]
+    assert said(run_elsewhere[1:]) == said(c for c in stored.cells if c.cell_type == "code")

@@ -167,6 +167,14 @@ def test_a_bad_rate_is_refused_and_changes_nothing(rate):
     assert optimizer.param_groups[0]["lr"] == 9.0
 
 
+def test_arguments_that_are_no_optimizer_and_no_number_are_named():
+    optimizer = torch.optim.SGD(net().parameters(), lr=9.0)
+    with pytest.raises(TypeError, match=r"a rate must be a number, got '0\.1'"):
+        set_rate(optimizer, "0.1")
+    with pytest.raises(TypeError, match=r"torch.optim.Optimizer, got 0\.1"):
+        set_rate(0.1, optimizer)
+
+
 def test_a_bad_scale_is_refused_and_changes_nothing():
     model = net()
     optimizer = torch.optim.SGD([{"params": [model.weight]},

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "lrlib"
 LAYER = {
-    "schedules": 0, "stats": 0, "repro": 0, "feedback": 0, "audit": 0,
+    "schedules": 0, "stats": 0, "repro": 0, "feedback": 0, "audit": 0, "extras": 0,
     "for_torch": 1, "for_keras": 1, "data": 1, "models": 1, "plot": 1, "optimizers": 1,
     "program": 1, "exercises": 1,
     "train": 2,
@@ -29,7 +29,8 @@ def module_files():
 def loaded(path):
     """(own modules, outside packages) that a module imports while it is loaded."""
     own, outside = set(), set()
-    for node in ast.parse(path.read_text()).body:
+    top = ast.parse(path.read_text()).body
+    for node in [*top, *(node for block in top if isinstance(block, ast.With) for node in block.body)]:
         if isinstance(node, ast.ImportFrom) and node.level:
             own |= {node.module} if node.module else {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -57,3 +58,16 @@ def test_the_core_is_light(name):
             "'joblib', 'scipy', 'IPython'}; found = heavy & set(sys.modules); "
             "assert not found, found")
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(("module", "missing", "extra"), [
+    ("for_torch", "torch", "torch"), ("models", "torch", "torch"), ("program", "torch", "torch"),
+    ("train", "joblib", "torch"), ("sweep", "joblib", "torch"), ("finder", "tqdm", "torch"),
+    ("plot", "matplotlib", "plot"), ("for_keras", "keras", "keras")])
+def test_what_is_missing_is_named_with_the_extra_that_brings_it(module, missing, extra):
+    code = f"import sys; sys.modules[{missing!r}] = None; import lrlib.{module}"
+    said = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True).stderr
+    last = said.splitlines()[-1]
+    assert last.startswith("ModuleNotFoundError: ")
+    assert missing in last
+    assert last.endswith(f'in a copy of the repository, pip install ".[{extra}]"')

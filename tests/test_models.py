@@ -73,6 +73,9 @@ def test_an_unknown_layer_is_refused_and_nothing_changes():
 @pytest.mark.parametrize(("call", "message"), [
     (lambda: models.mlp(3), r"\(3,\)"),
     (lambda: models.mlp(3, 0, 2), r"\(3, 0, 2\)"),
+    (lambda: models.mlp(4, "8", 2), r"\(4, '8', 2\)"),
+    (lambda: models.mlp(4, 8.0, 2), r"\(4, 8\.0, 2\)"),
+    (lambda: models.mlp([4, 8, 2]), r"\(\[4, 8, 2\],\)"),
     (lambda: models.small_cnn(6), "6 pixels"),
 ])
 def test_bad_input_is_refused(call, message):

@@ -1,7 +1,9 @@
 """The project's own files agree with each other and with what is installed."""
 import importlib.metadata
 import re
+import shutil
 import subprocess
+import sys
 
 import pytest
 import rules
@@ -9,8 +11,9 @@ import tomllib
 import yaml
 
 ROOT = rules.ROOT
-PINS = [line for name in ("requirements.txt", "tests/requirements.txt")
-        for line in (ROOT / name).read_text().splitlines() if "==" in line]
+REQUIRED = [line for name in ("requirements.txt", "tests/requirements.txt")
+            for line in (ROOT / name).read_text().splitlines() if re.match(r"\w", line)]
+PINS = [line for line in REQUIRED if "==" in line]
 
 
 @pytest.mark.parametrize("pin", PINS)
@@ -20,7 +23,7 @@ def test_what_is_pinned_is_installed(pin):
 
 
 def test_what_the_book_imports_is_required():
-    required = {re.split(r"[=<>\[]", line)[0] for line in PINS}
+    required = {re.split(r"[=<>\[]", line)[0] for line in REQUIRED}
     assert {"jupyter-book", "torch", "tensorflow", "matplotlib", "nbval"} <= required
 
 
@@ -53,6 +56,22 @@ def test_ci_calls_the_test_command_and_nothing_else():
     lines = [line for line in (ROOT / ".ci" / "run").read_text().splitlines()
              if line and not line.startswith("#")]
     assert lines == ['cd "$(dirname "$0")/.." && exec make test']
+
+
+def test_what_is_built_is_not_checked(tmp_path):
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name in ("lrlib", "build/lib/lrlib", ".venv/lib"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "module.py").touch()
+    said = subprocess.run([sys.executable, "-m", "ruff", "check", "--show-files"], cwd=tmp_path,
+                          text=True, capture_output=True).stdout
+    assert [line for line in said.splitlines() if line.endswith(".py")] == [
+        str(tmp_path / "lrlib" / "module.py")]
+
+
+def test_clean_leaves_nothing_that_was_built():
+    said = subprocess.run(["make", "--dry-run", "clean"], cwd=ROOT, text=True, capture_output=True).stdout
+    assert {".venv", "_build", "build", "lrlib.egg-info"} <= set(said.split())
 
 
 def test_help_lists_every_target():

@@ -480,6 +480,7 @@ class Noisy(nn.Linear):
     (dict(schedules=np.array([0.5, 0.1])), TypeError, r"got .*0\.5"),
     (dict(schedules=None), TypeError, "None"),
     (dict(seeds=[]), ValueError, r"one or more, all different, got \[\]"),
+    (dict(seeds=3), TypeError, r"a sequence such as range\(8\), got 3"),
     (dict(seeds=[3, 1, 3]), ValueError, r"\[3, 1, 3\]"),
     (dict(seeds=[-1]), ValueError, "a seed must be .* got -1"),
     (dict(seeds=[0.5]), ValueError, r"0\.5"),

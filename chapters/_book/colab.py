@@ -1,28 +1,35 @@
-"""Chapters for Colab: MyST as plain Markdown, and a first cell that installs lrlib where it lacks.
+"""Chapters to take away: MyST as plain Markdown, and a first cell that brings lrlib.
 
-    python chapters/_book/colab.py FOLDER ARCHIVE [BOOK]
-
-writes every chapter of the contents below FOLDER.  ARCHIVE is the address of a zip of this repository, BOOK that
-of the published book, to which references between chapters then lead.  What cannot be said in
-plain Markdown stops the command: nothing half translated is published.
+A Sphinx extension: the button on a chapter's page then downloads such a copy, and where the book
+is published the workflow puts the same copies on the branch that Colab opens.  What cannot be
+said in plain Markdown stops the build: nothing half translated is given away.
 """
 from __future__ import annotations
 
+import os
 import re
-import sys
 from pathlib import Path
 
 import nbformat
 import pybtex.database
 from execute import CHAPTERS, texts
 
+# Where the copies find the package and the book is known only where the book is published.
+BOOK, REPOSITORY = os.environ.get("BOOK_URL"), os.environ.get("GITHUB_REPOSITORY")
+ARCHIVE = REPOSITORY and (f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{REPOSITORY}"
+                          f"/archive/{os.environ.get('GITHUB_SHA', 'HEAD')}.zip")
 SETUP = """\
 # @title Run this first: it brings `lrlib`, the package of this course
 try:
     import lrlib
 except ImportError:
-    %pip install -q "lrlib @ {archive}"
-"""
+    """
+INSTALL = '%pip install -q "lrlib[{extras}] @ {archive}"'
+ASK = """\
+raise ImportError("this chapter needs lrlib, the package of the course: in a copy of the "
+                      "course's repository, pip install '.[{extras}]'") from None"""
+# What the page hides is folded in the copies: a form for Colab, hidden code for JupyterLab.
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
 MYST = re.compile(r"\{[\w:-]+\}`|^:::|^```\{|^\([\w-]+\)=$|\$\$ \(", re.MULTILINE)
 
 
@@ -95,20 +102,41 @@ class Translation:
         return f"{self.name}.html"
 
     def cells(self, cells):
+        hidden = None
         for cell in cells:
             if cell.cell_type == "markdown":
-                yield nbformat.v4.new_markdown_cell(self.markdown(cell.source), id=cell.id)
+                text = self.markdown(cell.source)
+                yield nbformat.v4.new_markdown_cell(folded(text) if hidden == "Solution" else text,
+                                                    id=cell.id)
                 continue
-            about, tags = cell.metadata.get("mystnb"), cell.metadata.get("tags", ())
-            cell = nbformat.from_dict({**cell, "metadata": {}})
-            if "hide-cell" in tags:               # Colab folds the code of a form
-                cell.source = cell.source.replace("# Solution\n", "# @title Solution\n", 1)
-                cell.metadata["cellView"] = "form"
+            about, hidden = cell.metadata.get("mystnb"), title(cell)
+            cell = nbformat.from_dict({**cell, "metadata": FOLDED if hidden else {}})
+            if hidden:
+                cell.source = f"# @title {hidden}\n" + cell.source.removeprefix("# Solution\n")
+            if hidden == "Solution":              # a form folds code only, so this comes with a run
+                cell.outputs, cell.execution_count = [], None
             yield cell
             if about:
                 label, caption = about["figure"]["name"], about["figure"]["caption"]
                 yield nbformat.v4.new_markdown_cell(
                     f"*Fig. {self.figures[label]}. {self.markdown(caption)}*", id=label)
+
+
+def title(cell):
+    """What to call a cell whose code the page hides, or None."""
+    tags = cell.metadata.get("tags", ())
+    return ("Solution" if "hide-cell" in tags
+            else "The checks behind the text" if "remove-cell" in tags
+            else None if "remove-input" not in tags
+            else "The verdicts" if "verdict(" in cell.source else "The code behind what is shown")
+
+
+def folded(text):
+    """The words after a solution, up to the next exercise or heading, under a fold."""
+    words, rest = re.fullmatch(r"(.*?)((?:^\*\*\d+\. |^#).*|\Z)", text, re.S | re.M).groups()
+    if not words.strip():
+        return text
+    return f"<details><summary>The answer in words</summary>\n\n{words.strip()}\n\n</details>\n\n{rest}"
 
 
 def quoted(found):
@@ -128,14 +156,20 @@ def pages():
     return found
 
 
-def translated(text, archive, titles, papers, book=None):
-    """The notebook for Colab of the chapter with this text."""
+def set_up(notebook, archive):
+    """The first cell: it installs lrlib where it is missing, or says how that is done."""
+    keras = any("keras" in cell.source for cell in notebook.cells if cell.cell_type == "code")
+    extras = "torch,keras,plot" if keras else "torch,plot"
+    source = SETUP + (INSTALL if archive else ASK).format(extras=extras, archive=archive)
+    return nbformat.v4.new_code_cell(source, id="set-up", metadata={"cellView": "form"})
+
+
+def translated(text, titles, papers, archive=ARCHIVE, book=BOOK):
+    """The copy of the chapter with this text."""
     notebook = nbformat.read(text.with_suffix(".ipynb"), as_version=4)
     name = str(text.relative_to(CHAPTERS).with_suffix(""))
     translation = Translation(name, notebook, titles, papers, book)
-    first = nbformat.v4.new_code_cell(SETUP.format(archive=archive), id="set-up",
-                                      metadata={"cellView": "form"})
-    notebook.cells = [first, *translation.cells(notebook.cells)]
+    notebook.cells = [set_up(notebook, archive), *translation.cells(notebook.cells)]
     for cell in notebook.cells:
         left = MYST.search(cell.source) if cell.cell_type == "markdown" else None
         if left:
@@ -151,15 +185,17 @@ def chapters():
             if f"chapters/{text.parent.name}/{text.stem}\n" in contents]
 
 
-def main(folder, archive, book=None):
+def replace_downloads(app, error):
+    """The theme's button downloads what lies below _sources."""
+    if error or app.builder.format != "html":
+        return
     titles = pages()
     papers = pybtex.database.parse_file(CHAPTERS / "references.bib").entries
     for text in chapters():
-        target = Path(folder) / text.relative_to(CHAPTERS).with_suffix(".ipynb")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(translated(text, archive, titles, papers, book), target)
-    print(f"{len(chapters())} notebooks for Colab: {folder}")
+        target = Path(app.outdir, "_sources", text.relative_to(app.srcdir)).with_suffix(".ipynb")
+        nbformat.write(translated(text, titles, papers), target)
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def setup(app):
+    app.connect("build-finished", replace_downloads)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

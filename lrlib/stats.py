@@ -550,6 +550,8 @@ def holdout(validation, test, rates, best="max"):
 def table(title, columns, rows, digits=2):
     """Prints a table of numbers: a name at the left of each row, a label above each column.
 
+    An empty line comes first, which separates it from what was printed before.
+
     Args:
         title: one line above the table.
         columns: labels, texts or numbers.
@@ -564,6 +566,7 @@ def table(title, columns, rows, digits=2):
 
     Examples:
         >>> table("test accuracy (%)", [0.1, 0.3], {"constant": [94.81, 95.2], "step": [95.5, 95.61]})
+        <BLANKLINE>
         test accuracy (%)
                      0.1    0.3
         constant   94.81  95.20
@@ -583,7 +586,7 @@ def table(title, columns, rows, digits=2):
                for column in zip(*rows.values(), strict=True)]
     widths = [max(map(len, column)) for column in columns]
     left = max(map(len, map(str, body)))
-    print(title)
+    print(f"\n{title}")
     for name, cells in [("", heads), *body.items()]:
         line = "  ".join(cell.rjust(width) if number else cell.ljust(width)
                          for cell, width, number in zip(cells, widths, numbers, strict=True))

@@ -350,5 +350,5 @@ def test_holdout_wants_named_arms(parts):
 
 def test_a_table_takes_rows_of_any_kind_and_a_row_without_a_name(capsys):
     stats.table("title", ["a", "b"], {"": map(float, "12"), "x": (value for value in (3.0, 4.0))})
-    assert capsys.readouterr().out.splitlines()[1:] == ["       a     b", "    1.00  2.00",
+    assert capsys.readouterr().out.splitlines()[2:] == ["       a     b", "    1.00  2.00",
                                                          "x   3.00  4.00"]

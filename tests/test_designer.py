@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 
-import bookext
+import components
 import jax
 import numpy as np
 import pytest
@@ -641,7 +641,7 @@ def test_printed_lines_are_short(kind, tab, run):
 # Files -------------------------------------------------------------------------------------------
 
 def test_the_page_is_in_the_book():
-    assert bookext.COMPONENTS["lr-designer"] == "designer"
+    assert components.COMPONENTS["lr-designer"] == "designer"
     assert "file: chapters/using/designer\n" in (rules.ROOT / "_toc.yml").read_text()
     page = (rules.ROOT / "chapters" / "using" / "designer.md").read_text(encoding="utf-8")
     assert "<lr-designer>" in page

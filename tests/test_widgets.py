@@ -116,7 +116,7 @@ def test_the_chapter_s_table_is_the_component_s(js):
                    if cell["cell_type"] == "code" for output in cell["outputs"]
                    if "distance left" in "".join(output.get("text", ())))
     rates, flat, steep, left = (re.findall(r"-?\d+\.\d+", line) for line in
-                                printed.splitlines()[1:5])
+                                printed.strip().splitlines()[1:5])
     for i, rate in enumerate(map(float, rates)):
         points = js("path", rate, [1, 10], [2, 0.8], 25)
         share = 100 * np.hypot(*points[-1]) / np.hypot(*points[0])

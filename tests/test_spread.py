@@ -163,8 +163,9 @@ def test_dask(tmp_path):
                 for options in ({}, {"together": 2}):
                     found = run(**options)
                     same(found, alone)
-                    assert processes(found) <= workers, (processes(found), workers)
-            assert len(workers) == len(processes(found)) == 2
+                    # quick pieces may all go to one of them: that is the scheduler's affair
+                    assert set() < processes(found) <= workers, (processes(found), workers)
+            assert len(workers) == 2
         assert left() == [], left()
         """, tmp_path)
 

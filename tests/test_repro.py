@@ -59,8 +59,8 @@ def test_torch_s_own_deprecation_is_not_the_reader_s_affair():
     code = ("from lrlib import repro; repro.start(); import torch, warnings; "
             "print(torch.func.hessian(lambda x: (x**3).sum())(torch.ones(2)).diagonal().tolist()); "
             "warnings.warn('`torch.jit.script` is deprecated. Please switch', FutureWarning); "
-            "warnings.warn('{}', FutureWarning)")
-    found = python(code.format("another"))
+            "warnings.warn('another', FutureWarning)")
+    found = python(code)
     assert found.stdout.strip() == "[6.0, 6.0]"
     said = [line for line in found.stderr.splitlines() if "Warning" in line]
     assert len(said) == 1

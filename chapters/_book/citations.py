@@ -11,15 +11,20 @@ from pybtex.style.template import field, href, sentence
 NAME = "book"
 
 
+def authors(entry):
+    """The names that a citation gives: one, two, or the first and "et al."."""
+    names = [" ".join(part.render_as("text") for part in
+                      person.rich_prelast_names + person.rich_last_names)
+             for person in entry.persons["author"]]
+    return " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
+
+
 class AuthorYear(BaseLabelStyle):
     """`Li et al., 2020`; two entries with one label are a warning, which fails the build."""
 
     def format_labels(self, sorted_entries):
         for entry in sorted_entries:
-            names = [" ".join(map(str, person.rich_prelast_names + person.rich_last_names))
-                     for person in entry.persons["author"]]
-            who = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
-            yield f"{who}, {entry.fields['year']}"
+            yield f"{authors(entry)}, {entry.fields['year']}"
 
 
 class References(Style):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pybtex.database
+from citations import authors
 from execute import CHAPTERS, texts
 
 # Where the copies find the package and the book is known only where the book is published.
@@ -47,11 +48,7 @@ class Translation:
 
     def paper(self, key, textual):
         entry = self.papers[key]
-        names = [" ".join(part.render_as("text") for part in
-                          person.rich_prelast_names + person.rich_last_names)
-                 for person in entry.persons["author"]]
-        who = names[0] if len(names) == 1 else " and ".join(names) if len(names) == 2 \
-            else f"{names[0]} et al."
+        who = authors(entry)
         text = f"{who} ({entry.fields['year']})" if textual else f"{who}, {entry.fields['year']}"
         arxiv = re.match(r"arXiv:([\d.]+)", entry.fields.get("journal", ""))
         address = (f"https://doi.org/{entry.fields['doi']}" if "doi" in entry.fields
